@@ -1,0 +1,69 @@
+//! The vendor calls: SMCCC owner 7, vendor-specific EL3 monitor (DEN0028, 6.1).
+//!
+//! Every function exists as SMC64; those that need no 64-bit value exist as SMC32 too, where the upper halves of
+//! the arguments are ignored. The status is in x0; negative values are the errors below, numbered as in PSCI
+//! (DEN0022, 5.2.2) as far as PSCI has them.
+
+/// Bit 30 of a function id: the SMC64 form.
+pub const SMC64: u32 = 1 << 30;
+/// First id of the owner (fast call, SMC32).
+pub const BASE: u32 = 0x8700_0000;
+
+/// Returns the version of these calls: major in bits 31..16, minor in bits 15..0.
+pub const STOP_VERSION: u32 = BASE;
+/// (function id) -> SUCCESS if the call exists, else NOT_SUPPORTED.
+pub const STOP_FEATURES: u32 = BASE + 1;
+/// (kind, timeout in µs, 0 = for ever) -> SUCCESS, x1 = cores stopped; or TIMEOUT, x1 = stragglers, which stay
+/// condemned. A caller that loses against a more urgent stop does not return.
+pub const STOP_OTHERS: u32 = BASE + 2;
+/// (MPIDR, timeout in µs, 0 = for ever) -> as STOP_OTHERS, for one core.
+pub const STOP_ONE: u32 = BASE + 3;
+/// (MPIDR) -> SUCCESS, x1 = state (PSCI AFFINITY_INFO's values) with [`STATUS_CONDEMNED`], x2 = reason of its last stop
+/// (0: none), x3 = epoch of its last stop.
+pub const STOP_STATUS: u32 = BASE + 4;
+/// SMC64 only. (MPIDR, offset in 64-bit words) -> SUCCESS, x1 = number of words, x2-x17 = the words; NOT_PRESENT if the
+/// core was never stopped by force.
+pub const STOP_RECORD: u32 = BASE + 5;
+/// SMC64 only. (stream offset in bytes) -> SUCCESS, x1 = stream offset of the first byte returned, x2 = number of bytes,
+/// x3-x17 = the bytes. Bytes that were overwritten meanwhile are skipped.
+pub const LOG_READ: u32 = BASE + 7;
+/// Returns the service's UID in x0-x3.
+pub const SERVICE_UID: u32 = BASE + 0xff01;
+/// Returns the revision: major in x0, minor in x1.
+pub const SERVICE_REVISION: u32 = BASE + 0xff03;
+
+/// What [`STOP_VERSION`] answers: 1.0.
+pub const VERSION: u32 = 0x0001_0000;
+/// What [`SERVICE_UID`] answers, one 32-bit word a register: 8ab57d6e-4d3c-4f0c-9b1e-5a5d6c7753f1.
+pub const UID: [u32; 4] = [0x6e7d_b58a, 0x0c4f_3c4d, 0x5d5a_1e9b, 0xf153_776c];
+
+/// Set in x1 of [`STOP_STATUS`] if the core is condemned.
+pub const STATUS_CONDEMNED: u64 = 1 << 8;
+
+/// A stop's kind, as STOP_OTHERS takes it and as a stop record keeps it as its reason.
+pub mod kind {
+    /// An ordinary stop.
+    pub const STOP: u64 = 1;
+    /// The machine is about to be reset.
+    pub const RESET: u64 = 2;
+    /// The machine is about to be powered off.
+    pub const OFF: u64 = 3;
+    /// Somebody crashed: the most urgent kind.
+    pub const CRASH: u64 = 4;
+}
+
+/// Status codes.
+pub mod status {
+    /// Done.
+    pub const SUCCESS: i64 = 0;
+    /// No such function.
+    pub const NOT_SUPPORTED: i64 = -1;
+    /// An argument is wrong.
+    pub const INVALID_PARAMETERS: i64 = -2;
+    /// Not now, or not by this caller.
+    pub const DENIED: i64 = -3;
+    /// Nothing there.
+    pub const NOT_PRESENT: i64 = -7;
+    /// Some cores did not come in time.
+    pub const TIMEOUT: i64 = -16;
+}

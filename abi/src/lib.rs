@@ -1,0 +1,8 @@
+//! What Standstill and the software above it agree on: the vendor calls and the layout of a stop record.
+//!
+//! Plain numbers and plain data: no code that runs at EL3 lives here, so the payload, the harness and tools can
+//! share it without sharing the firmware. `docs/abi.md` tells the same in prose.
+#![no_std]
+
+pub mod call;
+pub mod record;

@@ -1,0 +1,2 @@
+//! The payload.
+#![no_std]

@@ -1,0 +1,2 @@
+//! The monitor.
+#![no_std]

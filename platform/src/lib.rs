@@ -1,0 +1,2 @@
+//! What differs between machines.
+#![no_std]

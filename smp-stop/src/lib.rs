@@ -1,0 +1,61 @@
+//! The common SMP stop: one coordinator for every way in which a core can stop the others.
+//!
+//! # The promise
+//!
+//! When a stop succeeds, every other core in its scope is `Off`: it has done its last, it stays `Off` until somebody
+//! starts it, and it can be started. No interleaving of starting, stopping, panicking, resetting and wedged cores
+//! breaks this.
+//!
+//! # States
+//!
+//! One atomic word per core ([`word::CoreWord`]): `Off`, `OnPending`, `On`, a *condemned* mark, and the epoch of the
+//! newest stop that the core has lived through or was condemned by. One atomic word for the whole machine
+//! ([`word::StopWord`]): idle, or who stops whom, how urgently, in which epoch. Everything is decided by
+//! compare-and-swap on these words. There is no lock, so a core that dies anywhere cannot block a stop.
+//!
+//! # The rules
+//!
+//! 1. A request when idle: the asker becomes the survivor, every other core in scope is condemned.
+//! 2. Again by the survivor: the same stop goes on; it may become more urgent.
+//! 3. By another core, more urgent: it takes over, and the old survivor is condemned.
+//! 4. By another core otherwise: it has lost and parks itself ([`Backend::park`]).
+//! 5. Admission gate: a starting core publishes `On`, then looks at the stop word; a stopper publishes the stop word,
+//!    then looks at the cores. All accesses are sequentially consistent, so at least one sees the other. Starting a
+//!    core has the same gate: publish `OnPending`, look, undo.
+//! 6. `Off` is published last: after it a core touches nothing, and can be started.
+//! 7. A stop is complete when every core in scope is `Off`. On a timeout the stragglers stay condemned, and turn
+//!    themselves off the next time they ask [`Coordinator::is_condemned`].
+//! 8. Every wait here also watches whether the waiter itself has lost, and then gives way. Stopping one core goes
+//!    through the same word as stopping all.
+//! 9. After completion the word is idle again, and the survivor may start everyone.
+//!
+//! # Why marks carry an epoch
+//!
+//! A core that lost against a more urgent stop may still be going through the cores, condemning them. Its marks must
+//! not hit the new survivor, nor a core that the new survivor has started since: a mark only takes hold on a core whose
+//! epoch is older than the mark's.
+//!
+//! # Using it
+//!
+//! A backend says how to reach cores and how to park ([`Backend`]); [`Coordinator::stop`] does the rest. A core's own
+//! transitions are [`Coordinator::start`] (by the starter), [`Coordinator::arrive`] (by the started) and
+//! [`Coordinator::off`].
+#![cfg_attr(not(loom), no_std)]
+#![forbid(unsafe_code)]
+
+mod coordinator;
+mod stop;
+pub mod word;
+
+#[cfg(feature = "negative-controls")]
+pub use coordinator::Gate;
+pub use coordinator::{Admission, Coordinator, Lost, Refusal, StartError, Ticket, Wait};
+pub use stop::{Backend, Failure, Patience, Stopped, Stragglers, Targets};
+pub use word::{Core, Epoch, Kind, Scope, State};
+
+/// The atomic type of both words: loom's where the interleavings are explored.
+#[cfg(loom)]
+use loom::sync::atomic::AtomicU64;
+
+#[cfg(not(loom))]
+use core::sync::atomic::AtomicU64;

@@ -1,0 +1,283 @@
+//! The two words that decide everything, and how they are packed into 64 bits.
+
+/// A core's number: an index into the coordinator's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Core(u16);
+
+impl Core {
+    /// Core numbers are below this.
+    pub const LIMIT: usize = 1 << 10;
+
+    /// The core with this number, if it can be one.
+    pub const fn new(index: usize) -> Option<Self> {
+        if index < Self::LIMIT { Some(Self(index as u16)) } else { None }
+    }
+
+    /// Its number.
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// What a core is doing, as far as the coordinator knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It executes nothing and can be started.
+    Off,
+    /// Somebody is starting it.
+    OnPending,
+    /// It runs.
+    On,
+}
+
+/// Why a stop is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An ordinary stop.
+    Stop,
+    /// The machine is about to be reset.
+    Reset,
+    /// The machine is about to be powered off.
+    Off,
+    /// Somebody crashed.
+    Crash,
+}
+
+impl Kind {
+    /// Who wins: the greater. `Reset` and `Off` are alike.
+    const fn urgency(self) -> u8 {
+        match self {
+            Self::Stop => 1,
+            Self::Reset | Self::Off => 2,
+            Self::Crash => 3,
+        }
+    }
+
+    const fn code(self) -> u64 {
+        match self {
+            Self::Stop => 1,
+            Self::Reset => 2,
+            Self::Off => 3,
+            Self::Crash => 4,
+        }
+    }
+
+    const fn from_code(code: u64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Stop),
+            2 => Some(Self::Reset),
+            3 => Some(Self::Off),
+            4 => Some(Self::Crash),
+            _ => None,
+        }
+    }
+}
+
+/// Whom a stop is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Every core but the asker.
+    Others,
+    /// This core.
+    One(Core),
+}
+
+/// Counts stops, modulo 2^41; compared so that the newer of two close epochs is known across the wrap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    const BITS: u32 = 41;
+    const MASK: u64 = (1 << Self::BITS) - 1;
+
+    /// The epoch before the first stop.
+    pub const ZERO: Self = Self(0);
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The epoch of the next stop.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self((self.0 + 1) & Self::MASK)
+    }
+
+    /// Whether this stop came after `other`.
+    pub const fn is_after(self, other: Self) -> bool {
+        let ahead = self.0.wrapping_sub(other.0) & Self::MASK;
+        ahead != 0 && ahead < 1 << (Self::BITS - 1)
+    }
+}
+
+/// A core's word.
+///
+/// Packed as: state in bits 1..0, condemned in bit 2, epoch from bit 3.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CoreWord {
+    /// What it is doing.
+    pub state: State,
+    /// It has to turn itself off. Never set on a core that is `Off`.
+    pub condemned: bool,
+    /// The newest stop that it has lived through or was condemned by.
+    pub epoch: Epoch,
+}
+
+impl CoreWord {
+    /// Set in a packed word whose core is condemned.
+    pub const CONDEMNED: u64 = 1 << 2;
+    const EPOCH_SHIFT: u32 = 3;
+
+    /// `Off`, as all cores begin.
+    pub const OFF: Self = Self { state: State::Off, condemned: false, epoch: Epoch::ZERO };
+
+    pub(crate) const fn pack(self) -> u64 {
+        let state = match self.state {
+            State::Off => 0,
+            State::OnPending => 1,
+            State::On => 2,
+        };
+        let condemned = if self.condemned { Self::CONDEMNED } else { 0 };
+        state | condemned | self.epoch.0 << Self::EPOCH_SHIFT
+    }
+
+    pub(crate) const fn unpack(word: u64) -> Self {
+        Self {
+            state: match word & 3 {
+                0 => State::Off,
+                1 => State::OnPending,
+                _ => State::On,
+            },
+            condemned: word & Self::CONDEMNED != 0,
+            epoch: Epoch(word >> Self::EPOCH_SHIFT & Epoch::MASK),
+        }
+    }
+}
+
+/// A stop in progress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopping {
+    /// Why.
+    pub kind: Kind,
+    /// Who will be left.
+    pub survivor: Core,
+    /// Who will not.
+    pub scope: Scope,
+}
+
+impl Stopping {
+    /// Whether `core` is to be turned off by this stop.
+    pub fn condemns(&self, core: Core) -> bool {
+        match self.scope {
+            Scope::Others => core != self.survivor,
+            Scope::One(target) => core == target,
+        }
+    }
+
+    /// Rule 3: stopping everyone goes before stopping one, then the kind decides.
+    pub(crate) fn yields_to(&self, kind: Kind, scope: Scope) -> bool {
+        self.rank() < rank(kind, scope)
+    }
+
+    fn rank(&self) -> u8 {
+        rank(self.kind, self.scope)
+    }
+}
+
+const fn rank(kind: Kind, scope: Scope) -> u8 {
+    match scope {
+        Scope::One(_) => 0,
+        Scope::Others => kind.urgency(),
+    }
+}
+
+/// The machine's stop word.
+///
+/// Packed as: kind in bits 2..0 (0: idle), survivor in 12..3, target in 22..13 (the survivor itself stands for
+/// "others"), epoch from bit 23.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StopWord {
+    /// The stop in progress, if there is one.
+    pub stopping: Option<Stopping>,
+    /// The epoch of that stop, or of the last one.
+    pub epoch: Epoch,
+}
+
+impl StopWord {
+    const SURVIVOR_SHIFT: u32 = 3;
+    const TARGET_SHIFT: u32 = 13;
+    const EPOCH_SHIFT: u32 = 23;
+    const CORE_MASK: u64 = Core::LIMIT as u64 - 1;
+
+    /// Idle, before the first stop.
+    pub const IDLE: Self = Self { stopping: None, epoch: Epoch::ZERO };
+
+    pub(crate) const fn pack(self) -> u64 {
+        let epoch = self.epoch.0 << Self::EPOCH_SHIFT;
+        match self.stopping {
+            None => epoch,
+            Some(Stopping { kind, survivor, scope }) => {
+                let target = match scope {
+                    Scope::Others => survivor,
+                    Scope::One(target) => target,
+                };
+                epoch
+                    | (target.0 as u64) << Self::TARGET_SHIFT
+                    | (survivor.0 as u64) << Self::SURVIVOR_SHIFT
+                    | kind.code()
+            }
+        }
+    }
+
+    pub(crate) const fn unpack(word: u64) -> Self {
+        let survivor = Core((word >> Self::SURVIVOR_SHIFT & Self::CORE_MASK) as u16);
+        let target = Core((word >> Self::TARGET_SHIFT & Self::CORE_MASK) as u16);
+        let scope = if target.0 == survivor.0 { Scope::Others } else { Scope::One(target) };
+        Self {
+            stopping: match Kind::from_code(word & 7) {
+                None => None,
+                Some(kind) => Some(Stopping { kind, survivor, scope }),
+            },
+            epoch: Epoch(word >> Self::EPOCH_SHIFT),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn core_words_survive_packing() {
+        for state in [State::Off, State::OnPending, State::On] {
+            for condemned in [false, true] {
+                for epoch in [0, 1, Epoch::MASK] {
+                    let word = CoreWord { state, condemned, epoch: Epoch(epoch) };
+                    assert_eq!(CoreWord::unpack(word.pack()), word);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stop_words_survive_packing() {
+        let core = |index| Core::new(index).unwrap();
+        for kind in [Kind::Stop, Kind::Reset, Kind::Off, Kind::Crash] {
+            for scope in [Scope::Others, Scope::One(core(0)), Scope::One(core(1023))] {
+                let stopping = Stopping { kind, survivor: core(511), scope };
+                let word = StopWord { stopping: Some(stopping), epoch: Epoch(Epoch::MASK) };
+                assert_eq!(StopWord::unpack(word.pack()), word);
+            }
+        }
+        assert_eq!(StopWord::unpack(StopWord::IDLE.pack()), StopWord::IDLE);
+    }
+
+    #[test]
+    fn epochs_compare_across_the_wrap() {
+        let last = Epoch(Epoch::MASK);
+        assert!(last.next().is_after(last));
+        assert!(!last.is_after(last.next()));
+        assert!(!last.is_after(last));
+    }
+}
