@@ -1,0 +1,56 @@
+# Every task a person does. `./just` on a fresh machine, `just` on one that has it.
+
+set positional-arguments
+
+target := "aarch64-unknown-none-softfloat"
+# cargo's options for the packages that are built for the target, not for the host
+images := "--package standstill-el3 --package el1-test"
+
+# List the recipes
+[private]
+default:
+    @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
+
+# Build the images: out/standstill-qemu.{bin,elf} and out/el1-test-qemu.{bin,elf}
+build:
+    scripts/build.sh
+
+# Boot the test payload on QEMU, its console here: [CORES] [SCENARIO] [--log]
+qemu-secure *ARGS: build
+    @cargo run --quiet --package harness -- qemu-secure "$@"
+
+# Run all tests: on the host, and the scenarios on QEMU
+test: build
+    cargo test --quiet --workspace --exclude el1-test
+    cargo run --quiet --package harness -- test
+
+# Measure on QEMU: instructions of each call, size, memory
+bench: build
+    @cargo run --quiet --package harness -- bench
+
+# Like qemu-secure, but stopped at reset; prints the gdb command that attaches
+qemu-gdb *ARGS: build
+    @cargo run --quiet --package harness -- qemu-gdb "$@"
+
+# Explore the interleavings of the stop coordinator exhaustively (loom)
+model:
+    RUSTFLAGS="--cfg loom" cargo test --release --package smp-stop --target-dir target/loom
+
+# Format the sources
+fmt:
+    cargo fmt --all
+
+# Check format and lints, on the host and for the target
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --exclude el1-test --all-targets -- --deny warnings
+    cargo clippy {{ images }} --target {{ target }} --features standstill-el3/qemu -- --deny warnings
+
+# Build the API documentation: target/doc
+doc:
+    cargo doc --workspace --no-deps --document-private-items --exclude el1-test
+
+# Remove everything built (not .tools/)
+clean:
+    cargo clean
+    rm -rf out
