@@ -23,6 +23,7 @@ flock 9
 say() { echo "setup: $*"; }
 die() {
     say "$*"
+    explained=yes
     exit 1
 }
 # Runs a command with its output in the log.
@@ -33,7 +34,10 @@ quietly() {
 
 scratch=
 core_link=
+explained=
 cleanup() {
+    local status=$?
+    [[ $status == 0 || $explained ]] || say "not finished (status $status); details in .tools/setup.log"
     if [[ $scratch ]]; then rm -rf "$scratch"; fi
     if [[ $core_link ]]; then
         rm -f "$core_link"
@@ -99,7 +103,7 @@ need_rust() {
     if ! quietly timeout 600 rustup toolchain install "$RUST" --profile minimal \
         --component rustfmt --component clippy; then
         say "rustup cannot install Rust $RUST (.tools/setup.log)."
-        die "If another toolchain here is $RUST, say so: export RUSTUP_TOOLCHAIN=stable"
+        die "If the toolchain \`stable\` here is $RUST, say so: export RUSTUP_TOOLCHAIN=stable"
     fi
     sysroot=$(rustc --print sysroot)
 }
@@ -116,7 +120,7 @@ need_cc() {
 }
 
 # Prints how many copies of core there are for the target.
-target_copies() { compgen -G "$target_lib/libcore-*.rlib" | wc -l; }
+target_copies() { (compgen -G "$target_lib/libcore-*.rlib" || true) | wc -l; }
 
 need_target() {
     target_lib=$sysroot/lib/rustlib/$TARGET/lib
