@@ -24,8 +24,9 @@ pub const STOP_STATUS: u32 = BASE + 4;
 /// SMC64 only. (MPIDR, offset in 64-bit words) -> SUCCESS, x1 = number of words, x2-x17 = the words; NOT_PRESENT if the
 /// core was never stopped by force.
 pub const STOP_RECORD: u32 = BASE + 5;
-/// SMC64 only. (stream offset in bytes) -> SUCCESS, x1 = stream offset of the first byte returned, x2 = number of bytes,
-/// x3-x17 = the bytes. Bytes that were overwritten meanwhile are skipped.
+/// SMC64 only. (frame number, counted from 0 at boot) -> SUCCESS, x1 = number of the frame returned: the one asked for, or
+/// the oldest that is left, x2 = its length in bytes, x3-x9 = the bytes of the defmt frame (rzCOBS, with its end mark);
+/// NOT_PRESENT if there is no such frame yet.
 pub const LOG_READ: u32 = BASE + 7;
 /// Returns the service's UID in x0-x3.
 pub const SERVICE_UID: u32 = BASE + 0xff01;

@@ -1,2 +1,0 @@
-//! The payload.
-#![no_std]

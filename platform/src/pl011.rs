@@ -1,0 +1,76 @@
+//! PL011 UART, transmit only (DDI0183). Whoever set the machine up has chosen its line settings.
+
+use core::fmt;
+use tock_registers::interfaces::{Readable, Writeable};
+use tock_registers::registers::{ReadOnly, WriteOnly};
+use tock_registers::{register_bitfields, register_structs};
+
+register_bitfields! [u32,
+    FLAGS [
+        /// Transmit FIFO full.
+        TXFF OFFSET(5) NUMBITS(1) []
+    ],
+    CONTROL [
+        UARTEN OFFSET(0) NUMBITS(1) [],
+        TXE OFFSET(8) NUMBITS(1) []
+    ]
+];
+
+register_structs! {
+    Registers {
+        (0x00 => data: WriteOnly<u32>),
+        (0x04 => _reserved0),
+        (0x18 => flags: ReadOnly<u32, FLAGS::Register>),
+        (0x1c => _reserved1),
+        (0x30 => control: WriteOnly<u32, CONTROL::Register>),
+        (0x34 => @END),
+    }
+}
+
+/// How often a full FIFO is looked at before a byte is dropped: a console must not hang its user.
+const PATIENCE: u32 = 100_000;
+
+/// A UART to write to.
+pub struct Pl011(&'static Registers);
+
+impl Pl011 {
+    /// The UART at this address.
+    ///
+    /// # Safety
+    ///
+    /// A PL011 must be mapped there as device memory, for ever.
+    pub unsafe fn new(address: usize) -> Self {
+        let registers = address as *const Registers;
+        // SAFETY: by the caller's promise the registers are there; they are accessed through volatile cells only.
+        Self(unsafe { &*registers })
+    }
+
+    /// Lets it transmit.
+    pub fn enable(&self) {
+        self.0.control.write(CONTROL::UARTEN::SET + CONTROL::TXE::SET);
+    }
+
+    /// Writes a byte, or drops it if the UART does not take it in time.
+    pub fn put(&self, byte: u8) {
+        let mut patience = PATIENCE;
+        while self.0.flags.is_set(FLAGS::TXFF) {
+            patience -= 1;
+            if patience == 0 {
+                return;
+            }
+        }
+        self.0.data.set(u32::from(byte));
+    }
+}
+
+impl fmt::Write for Pl011 {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for byte in text.bytes() {
+            if byte == b'\n' {
+                self.put(b'\r');
+            }
+            self.put(byte);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,93 @@
+//! QEMU's machine `virt,secure=on,gic-version=3` with the monitor as its firmware (`-bios`).
+//!
+//! Every core starts at address 0 in EL3; QEMU's own PSCI is off.
+
+use crate::pl011::Pl011;
+use crate::pl061::Pl061;
+use crate::topology::Topology;
+
+/// Secure flash: the monitor runs from here.
+pub const FLASH: usize = 0;
+/// Secure RAM: the monitor's data.
+pub const SECURE_RAM: usize = 0x0e00_0000;
+/// Size of [`SECURE_RAM`] in bytes.
+pub const SECURE_RAM_SIZE: usize = 16 << 20;
+
+/// GICv3 distributor.
+pub const GICD: usize = 0x0800_0000;
+/// GICv3 redistributor regions: address and greatest number of frames. A machine has the second one only if it has
+/// more cores than the first one has frames.
+pub const GICR: [(usize, usize); 2] = [(0x080a_0000, 123), (0x40_0000_0000, 389)];
+/// Size of a redistributor's frame in bytes (GICv3: no virtual LPIs).
+pub const GICR_FRAME: usize = 0x2_0000;
+
+/// PL011 of the software below EL3.
+pub const UART0: usize = 0x0900_0000;
+/// PL011 of the monitor, secure.
+pub const MONITOR_UART: usize = 0x0904_0000;
+/// Secure PL061: pin 0 powers the machine off, pin 1 resets it.
+pub const POWER_GPIO: usize = 0x090b_0000;
+/// The pages of the devices above that the monitor uses, besides the GIC.
+pub const DEVICES: [usize; 2] = [MONITOR_UART, POWER_GPIO];
+
+/// Start of non-secure RAM, and of the device tree that QEMU puts there.
+pub const DRAM: u64 = 0x4000_0000;
+/// Where the device tree is at reset.
+pub const DEVICE_TREE: usize = DRAM as usize;
+/// QEMU makes no larger device tree.
+pub const DEVICE_TREE_MAX: usize = 1 << 20;
+/// Where the next image is expected, and entered, without `-kernel`.
+pub const NEXT_IMAGE: u64 = 0x6000_0000;
+
+/// Aff0 is 0 to 15, Aff1 counts on.
+pub const TOPOLOGY: Topology = Topology { shift: [0, 4, 0], limit: [16, 256, 1] };
+
+/// The monitor's console.
+///
+/// # Safety
+///
+/// [`MONITOR_UART`] must be accessible as device memory.
+pub unsafe fn console() -> Pl011 {
+    // SAFETY: that is where the machine has a PL011; that it can be accessed is the caller's promise.
+    unsafe { Pl011::new(MONITOR_UART) }
+}
+
+/// Asks the machine to power off. It goes on for a while.
+///
+/// # Safety
+///
+/// [`POWER_GPIO`] must be accessible as device memory.
+pub unsafe fn power_off() {
+    // SAFETY: that is where the machine has a PL061; that it can be accessed is the caller's promise.
+    unsafe { Pl061::new(POWER_GPIO) }.pulse(0);
+}
+
+/// Asks the machine to reset. It goes on for a while.
+///
+/// # Safety
+///
+/// [`POWER_GPIO`] must be accessible as device memory.
+pub unsafe fn reset() {
+    // SAFETY: as in `power_off`.
+    unsafe { Pl061::new(POWER_GPIO) }.pulse(1);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_are_numbered_through() {
+        assert_eq!(TOPOLOGY.index(0), Some(0));
+        assert_eq!(TOPOLOGY.index(0xf), Some(15));
+        assert_eq!(TOPOLOGY.index(0x100), Some(16));
+        assert_eq!(TOPOLOGY.index(0x1f0f), Some(511));
+    }
+
+    #[test]
+    fn impossible_affinities_have_no_number() {
+        for affinity in [0x10, 0x110, 0x1_0000, 0x1_0000_0000, 0xff_0000_0000] {
+            assert_eq!(TOPOLOGY.index(affinity), None, "{affinity:#x}");
+        }
+    }
+}
