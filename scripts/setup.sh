@@ -74,16 +74,19 @@ apt_install() {
         --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 }
 
-# The suites that this machine's apt is configured for, as "suite URI".
+# The suites that this machine's apt is configured for, as "suite URI". (`indextargets`
+# would know more, but nothing before the first `apt-get update`.)
 apt_suites() {
-    # shellcheck disable=SC2016  # apt expands these
-    apt-get indextargets --format '$(CREATED_BY) $(COMPONENT) $(RELEASE) $(REPO_URI) $(ORIGIN)' |
-        awk '$1 == "Packages" && $2 == "main" && ($5 == "Debian" || $4 ~ "/debian/?$") { print $3, $4 }' |
-        sort -u
+    apt-get update --print-uris 2>>"$LOG" |
+        sed -n "s|^'\(.*\)/dists/\([^/]*\)/main/binary-[^/]*/Packages.*|\2 \1|p" | sort -u
 }
-# The Debian mirror that this machine already uses.
+# The Debian mirror that this machine already uses. Only Debian itself has the suite
+# `-updates`; others' sources are called `bookworm` too, and some of them `/debian`.
 debian_mirror() {
-    apt_suites | awk -v suite="$(os_release VERSION_CODENAME)" '$1 == suite { print $2; exit }'
+    apt_suites | awk -v codename="$(os_release VERSION_CODENAME)" '
+        $1 == codename "-updates" { updates = $2 }
+        $1 == codename && $2 ~ "/debian$" { release = $2 }
+        END { print updates ? updates : release }'
 }
 # A line for sources.list: debian_source SUITE
 debian_source() {
