@@ -1,11 +1,16 @@
 //! The transitions: every change of a word, and the gates between them.
 
-use crate::AtomicU64;
 use crate::word::{Core, CoreWord, Epoch, Kind, Scope, State, StopWord, Stopping};
+use crate::{AtomicU64, fence};
 use core::sync::atomic::AtomicUsize;
-use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
 
 /// The words of a machine with at most `N` cores. Cores begin `Off`.
+///
+/// A [`Core`] that is handed to it must be below `N`: an owner makes cores of numbers that it has checked.
 pub struct Coordinator<const N: usize> {
     stop: AtomicU64,
     cores: [AtomicU64; N],
@@ -16,7 +21,6 @@ pub struct Coordinator<const N: usize> {
 }
 
 /// A mechanism that can be taken out to see the promise break.
-#[cfg(feature = "negative-controls")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gate {
     /// Rule 5: the started core's look at its mark and the stop word.
@@ -25,6 +29,10 @@ pub enum Gate {
     Start,
     /// Rules 3 and 4: one survivor at a time.
     Arbitration,
+    /// Marks of a stop that was taken over do not take hold.
+    Epochs,
+    /// A stop is complete only if it was still held after the last core was seen `Off`.
+    Held,
 }
 
 /// The asker lost against another stop: it must park.
@@ -73,6 +81,7 @@ pub enum Wait {
 
 /// A granted request: held by the survivor until it is released or taken over.
 #[derive(Debug)]
+#[must_use = "a stop that is not released goes on for ever"]
 pub struct Ticket {
     word: StopWord,
     stopping: Stopping,
@@ -92,7 +101,7 @@ impl Ticket {
         self.condemned
     }
 
-    /// What was asked for.
+    /// What is being done: what was asked for, or what the survivor was doing already, if that is more.
     pub fn stopping(&self) -> Stopping {
         self.stopping
     }
@@ -126,7 +135,7 @@ impl<const N: usize> Coordinator<N> {
     /// The same with one gate taken out.
     #[cfg(feature = "negative-controls")]
     #[must_use]
-    pub const fn without(mut self, gate: Gate) -> Self {
+    pub fn without(mut self, gate: Gate) -> Self {
         self.without = Some(gate);
         self
     }
@@ -134,6 +143,11 @@ impl<const N: usize> Coordinator<N> {
     #[cfg(feature = "negative-controls")]
     fn has(&self, gate: Gate) -> bool {
         self.without != Some(gate)
+    }
+
+    #[cfg(not(feature = "negative-controls"))]
+    const fn has(&self, _: Gate) -> bool {
+        true
     }
 
     /// Says how many cores the machine has, `N` if nobody does. To be called before a second core runs.
@@ -147,33 +161,42 @@ impl<const N: usize> Coordinator<N> {
 
     /// The core's word now.
     pub fn core(&self, core: Core) -> CoreWord {
-        CoreWord::unpack(self.word(core).load(SeqCst))
+        CoreWord::unpack(self.word(core).load(Acquire))
     }
 
     /// The stop word now.
     pub fn stopping(&self) -> StopWord {
-        StopWord::unpack(self.stop.load(SeqCst))
+        StopWord::unpack(self.stop.load(Acquire))
     }
 
     /// Whether the core has to turn itself off. Each core asks this of itself whenever it enters the coordinator's
     /// owner (rule 7).
+    #[inline]
     pub fn is_condemned(&self, core: Core) -> bool {
-        self.word(core).load(SeqCst) & CoreWord::CONDEMNED != 0
+        self.word(core).load(Acquire) & CoreWord::CONDEMNED != 0 && self.is_no_survivor(core)
+    }
+
+    /// A core that has just taken over a stop may still bear the mark of the one that it took over.
+    #[cold]
+    fn is_no_survivor(&self, core: Core) -> bool {
+        self.stopping().stopping.is_none_or(|now| now.survivor != core)
     }
 
     /// The boot core announces itself: it runs without anybody having started it.
     pub fn boot(&self, core: Core) {
         let word = CoreWord { state: State::On, ..CoreWord::OFF };
-        self.word(core).store(word.pack(), SeqCst);
+        self.word(core).store(word.pack(), Release);
     }
 
-    /// `by` claims `target` in order to start it: `Off` becomes `OnPending`. On success `by` must make it arrive.
+    /// `by` claims `target` in order to start it: `Off` becomes `OnPending`. On success `by` must make it arrive, or
+    /// take the claim back with [`Coordinator::off`] if that fails.
     pub fn start(&self, by: Core, target: Core) -> Result<(), StartError> {
+        // The stop word has to be read before the mark: it is idle again only after all marks have been made.
         let denied = |stop: StopWord| {
-            self.is_condemned(by) || stop.stopping.is_some_and(|s| s.condemns(by) || s.condemns(target))
+            stop.stopping.is_some_and(|now| now.condemns(by) || now.condemns(target)) || self.is_condemned(by)
         };
         loop {
-            let seen = self.word(target).load(SeqCst);
+            let seen = self.word(target).load(Acquire);
             match CoreWord::unpack(seen).state {
                 State::On => return Err(StartError::AlreadyOn),
                 State::OnPending => return Err(StartError::OnPending),
@@ -184,20 +207,17 @@ impl<const N: usize> Coordinator<N> {
                 return Err(StartError::Denied);
             }
             let claimed = CoreWord { state: State::OnPending, condemned: false, epoch: stop.epoch };
-            if self.word(target).compare_exchange(seen, claimed.pack(), SeqCst, SeqCst).is_err() {
-                continue;
+            if self.word(target).compare_exchange(seen, claimed.pack(), AcqRel, Relaxed).is_ok() {
+                break;
             }
-            // The gate (rule 5): a stop published before our claim is seen here; one published later sees our claim.
-            #[cfg(feature = "negative-controls")]
-            if !self.has(Gate::Start) {
-                return Ok(());
-            }
-            if denied(self.stopping()) {
-                self.off(target);
-                return Err(StartError::Denied);
-            }
-            return Ok(());
         }
+        // The gate (rule 5): a stop published before our claim is seen here; one published later sees our claim.
+        fence(SeqCst);
+        if self.has(Gate::Start) && denied(self.stopping()) {
+            self.off(target);
+            return Err(StartError::Denied);
+        }
+        Ok(())
     }
 
     /// The started core announces itself: `OnPending` becomes `On`, unless a stop came first (rule 5).
@@ -205,60 +225,38 @@ impl<const N: usize> Coordinator<N> {
     /// Whatever was sent to the core while it was `Off` must have been cleared before this call: a stop that does not
     /// find its mark heeded here reaches the core by its stop call.
     pub fn arrive(&self, core: Core) -> Admission {
-        let word = self.word(core);
-        loop {
-            let seen = word.load(SeqCst);
-            let now = CoreWord { state: State::On, ..CoreWord::unpack(seen) };
-            if word.compare_exchange(seen, now.pack(), SeqCst, SeqCst).is_ok() {
-                break;
-            }
-        }
-        #[cfg(feature = "negative-controls")]
-        if !self.has(Gate::Admission) {
-            return Admission::Go;
-        }
-        let stopped = self.stopping().stopping.is_some_and(|s| s.condemns(core));
-        if stopped || self.is_condemned(core) { Admission::Park } else { Admission::Go }
+        self.update(core, |me| Some(CoreWord { state: State::On, ..me }));
+        fence(SeqCst);
+        // As in `start`: first the stop word, then the mark.
+        let stopped = self.stopping().stopping.is_some_and(|now| now.condemns(core)) || self.is_condemned(core);
+        if self.has(Gate::Admission) && stopped { Admission::Park } else { Admission::Go }
     }
 
     /// The core publishes that it is `Off`: the last thing that it does (rule 6). The mark goes with it.
     pub fn off(&self, core: Core) {
-        let word = self.word(core);
-        let mut seen = word.load(SeqCst);
-        loop {
-            let off = CoreWord { state: State::Off, condemned: false, ..CoreWord::unpack(seen) };
-            match word.compare_exchange(seen, off.pack(), SeqCst, SeqCst) {
-                Ok(_) => return,
-                Err(now) => seen = now,
-            }
-        }
+        self.update(core, |me| Some(CoreWord { state: State::Off, condemned: false, ..me }));
     }
 
     /// Asks for a stop (rules 1 to 4). When it is granted every core in scope that is not `Off` has been condemned, and
     /// the asker has to reach them and to wait.
+    ///
+    /// A core that asks for itself to be stopped is told to park.
     pub fn request(&self, by: Core, kind: Kind, scope: Scope) -> Result<Ticket, Refusal> {
+        if scope == Scope::One(by) {
+            return Err(Refusal::Lost);
+        }
+        let asked = Stopping { kind, survivor: by, scope };
         let (word, stopping) = loop {
-            let seen = self.stop.load(SeqCst);
-            let stop = StopWord::unpack(seen);
-            let mut stopping = Stopping { kind, survivor: by, scope };
-            match stop.stopping {
-                None if self.is_condemned(by) => return Err(Refusal::Lost),
-                None => {}
-                Some(now) if now.yields_to(kind, scope) => {}
-                // Rule 2. What it already is it stays.
-                Some(now) if now.survivor == by && now.scope == Scope::Others => stopping = now,
-                Some(now) if now.survivor == by => {}
-                #[cfg(feature = "negative-controls")]
-                Some(_) if !self.has(Gate::Arbitration) => {}
-                Some(now) if now.condemns(by) || self.is_condemned(by) => return Err(Refusal::Lost),
-                Some(_) => return Err(Refusal::Busy),
-            }
-            let word = StopWord { stopping: Some(stopping), epoch: stop.epoch.next() };
+            let seen = self.stop.load(Acquire);
+            let (stopping, epoch) = self.arbitrate(StopWord::unpack(seen), asked)?;
+            let word = StopWord { stopping: Some(stopping), epoch };
             // A stop that came and went since `seen` has another epoch, so that this fails then, too.
-            if self.stop.compare_exchange(seen, word.pack(), SeqCst, SeqCst).is_ok() {
+            if self.stop.compare_exchange(seen, word.pack(), AcqRel, Relaxed).is_ok() {
                 break (word, stopping);
             }
         };
+        // The other half of the gate (rule 5): what is published before this is seen below, or sees the stop word.
+        fence(SeqCst);
         // Marks of the stop that was taken over, made or still to be made, do not concern the survivor.
         self.update(by, |me| {
             let taken_over = me.epoch.is_after(word.epoch);
@@ -269,23 +267,50 @@ impl<const N: usize> Coordinator<N> {
         Ok(Ticket { word, stopping, condemned, settled: 0 })
     }
 
+    /// What `asked` makes of the stop word.
+    fn arbitrate(&self, stop: StopWord, asked: Stopping) -> Result<(Stopping, Epoch), Refusal> {
+        let by = asked.survivor;
+        let Some(now) = stop.stopping else {
+            // Rule 1, but a straggler stays condemned (rule 7).
+            return if self.is_condemned(by) { Err(Refusal::Lost) } else { Ok((asked, stop.epoch.next_stop())) };
+        };
+        let more_urgent = now.yields_to(&asked);
+        if now.survivor == by {
+            // Rule 2. What the stop already is it stays; but who turns to another single core gives up the first.
+            return Ok(match now.scope {
+                _ if more_urgent => (asked, stop.epoch.next_step()),
+                Scope::One(_) if asked.scope != now.scope => (asked, stop.epoch.next_stop()),
+                _ => (now, stop.epoch),
+            });
+        }
+        let me = self.core(by);
+        if me.condemned && !me.epoch.same_stop(stop.epoch) {
+            // A straggler of an earlier stop is out of the running (rule 7).
+            return Err(Refusal::Lost);
+        }
+        if more_urgent || !self.has(Gate::Arbitration) {
+            // Rule 3.
+            return Ok((asked, stop.epoch.next_step()));
+        }
+        // Rule 4.
+        if now.condemns(by) { Err(Refusal::Lost) } else { Err(Refusal::Busy) }
+    }
+
     /// How far the stop has come.
     pub fn poll(&self, ticket: &mut Ticket) -> Wait {
-        #[cfg(feature = "negative-controls")]
-        let held = !self.has(Gate::Arbitration) || self.stopping() == ticket.word;
-        #[cfg(not(feature = "negative-controls"))]
-        let held = self.stopping() == ticket.word;
-        if !held {
+        let running = |&core: &Core| ticket.stopping.condemns(core) && self.core(core).state != State::Off;
+        let straggler = self.cores_from(ticket.settled).find(running);
+        // Looked at last: if the stop was held after all that was seen, then nobody has started a core in between.
+        if !self.is_held(ticket, straggler) {
             return Wait::Lost;
         }
-        for core in self.cores_from(ticket.settled) {
-            if ticket.stopping.condemns(core) && self.core(core).state != State::Off {
-                ticket.settled = core.index();
-                return Wait::Waiting;
-            }
-        }
-        ticket.settled = N;
-        Wait::Complete
+        ticket.settled = straggler.map_or(N, Core::index);
+        if straggler.is_some() { Wait::Waiting } else { Wait::Complete }
+    }
+
+    fn is_held(&self, ticket: &Ticket, straggler: Option<Core>) -> bool {
+        let out = !self.has(Gate::Arbitration) || (straggler.is_none() && !self.has(Gate::Held));
+        out || self.stopping() == ticket.word
     }
 
     /// The cores that the stop still waits for.
@@ -297,30 +322,34 @@ impl<const N: usize> Coordinator<N> {
     /// Ends the stop, complete or not: the word is idle again (rule 9). Stragglers stay condemned (rule 7).
     pub fn release(&self, ticket: Ticket) -> Result<(), Lost> {
         let idle = StopWord { stopping: None, epoch: ticket.word.epoch };
-        match self.stop.compare_exchange(ticket.word.pack(), idle.pack(), SeqCst, SeqCst) {
+        match self.stop.compare_exchange(ticket.word.pack(), idle.pack(), AcqRel, Relaxed) {
             Ok(_) => Ok(()),
             Err(_) => Err(Lost),
         }
     }
 
-    /// Marks a core that is not `Off` and whose epoch is older; says whether it is not `Off`.
+    /// Marks a core that is not `Off`; says whether it is not `Off`.
+    ///
+    /// A mark takes hold only on a core whose epoch is older. A straggler keeps the mark of the stop that it has
+    /// survived, which is how [`Coordinator::request`] knows it.
     fn condemn(&self, core: Core, epoch: Epoch) -> bool {
-        self.update(core, |word| {
-            let mark = word.state != State::Off && epoch.is_after(word.epoch);
+        let found = self.update(core, |word| {
+            let concerned = epoch.is_after(word.epoch) || !self.has(Gate::Epochs);
+            let left_behind = word.condemned && !word.epoch.same_stop(epoch);
+            let mark = word.state != State::Off && concerned && !left_behind;
             mark.then_some(CoreWord { condemned: true, epoch, ..word })
-        })
-        .state
-            != State::Off
+        });
+        found.state != State::Off
     }
 
     /// Changes a core's word as `f` says (`None`: leave it) and returns the word found.
     fn update(&self, core: Core, f: impl Fn(CoreWord) -> Option<CoreWord>) -> CoreWord {
         let word = self.word(core);
-        let mut seen = word.load(SeqCst);
+        let mut seen = word.load(Acquire);
         loop {
             let now = CoreWord::unpack(seen);
             let Some(next) = f(now) else { return now };
-            match word.compare_exchange(seen, next.pack(), SeqCst, SeqCst) {
+            match word.compare_exchange(seen, next.pack(), AcqRel, Acquire) {
                 Ok(_) => return now,
                 Err(other) => seen = other,
             }

@@ -9,7 +9,7 @@
 //! # States
 //!
 //! One atomic word per core ([`word::CoreWord`]): `Off`, `OnPending`, `On`, a *condemned* mark, and the epoch of the
-//! newest stop that the core has lived through or was condemned by. One atomic word for the whole machine
+//! stop that condemned the core, or else of the newest that it has lived through. One atomic word for the whole machine
 //! ([`word::StopWord`]): idle, or who stops whom, how urgently, in which epoch. Everything is decided by
 //! compare-and-swap on these words. There is no lock, so a core that dies anywhere cannot block a stop.
 //!
@@ -20,27 +20,35 @@
 //! 3. By another core, more urgent: it takes over, and the old survivor is condemned.
 //! 4. By another core otherwise: it has lost and parks itself ([`Backend::park`]).
 //! 5. Admission gate: a starting core publishes `On`, then looks at the stop word; a stopper publishes the stop word,
-//!    then looks at the cores. All accesses are sequentially consistent, so at least one sees the other. Starting a
-//!    core has the same gate: publish `OnPending`, look, undo.
+//!    then looks at the cores. A sequentially consistent fence stands between publishing and looking, so at least one
+//!    sees the other. Starting a core has the same gate: publish `OnPending`, look, undo.
 //! 6. `Off` is published last: after it a core touches nothing, and can be started.
 //! 7. A stop is complete when every core in scope is `Off`. On a timeout the stragglers stay condemned, and turn
-//!    themselves off the next time they ask [`Coordinator::is_condemned`].
+//!    themselves off the next time they ask [`Coordinator::is_condemned`]. They can neither start a core nor ask for
+//!    a stop, however urgent.
 //! 8. Every wait here also watches whether the waiter itself has lost, and then gives way. Stopping one core goes
-//!    through the same word as stopping all.
+//!    through the same word as stopping all; stopping all goes first.
 //! 9. After completion the word is idle again, and the survivor may start everyone.
 //!
 //! # Why marks carry an epoch
 //!
 //! A core that lost against a more urgent stop may still be going through the cores, condemning them. Its marks must
 //! not hit the new survivor, nor a core that the new survivor has started since: a mark only takes hold on a core whose
-//! epoch is older than the mark's.
+//! epoch is older than the mark's. And a straggler of an earlier stop must be told from a core that the stop in
+//! progress has condemned: the one is out of the running, the other may still take over (rule 3).
+//!
+//! # Orderings
+//!
+//! Words are read with acquire and changed with release, so whoever sees a core `Off` sees all that it did before. The
+//! gates of rule 5 need more, and have a fence. Where both the stop word and a mark are looked at, the stop word comes
+//! first: it becomes idle only after every mark was made.
 //!
 //! # Using it
 //!
 //! A backend says how to reach cores and how to park ([`Backend`]); [`Coordinator::stop`] does the rest. A core's own
 //! transitions are [`Coordinator::start`] (by the starter), [`Coordinator::arrive`] (by the started) and
 //! [`Coordinator::off`].
-#![cfg_attr(not(loom), no_std)]
+#![cfg_attr(not(any(loom, shuttle)), no_std)]
 #![forbid(unsafe_code)]
 
 mod coordinator;
@@ -53,9 +61,13 @@ pub use coordinator::{Admission, Coordinator, Lost, Refusal, StartError, Ticket,
 pub use stop::{Backend, Failure, Patience, Stopped, Stragglers, Targets};
 pub use word::{Core, Epoch, Kind, Scope, State};
 
-/// The atomic type of both words: loom's where the interleavings are explored.
+/// The atomic type of both words, and the fence between publishing one and looking at the other: those of the explorer
+/// where the interleavings are explored.
 #[cfg(loom)]
-use loom::sync::atomic::AtomicU64;
+use loom::sync::atomic::{AtomicU64, fence};
 
-#[cfg(not(loom))]
-use core::sync::atomic::AtomicU64;
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicU64, fence};
+
+#[cfg(not(any(loom, shuttle)))]
+use core::sync::atomic::{AtomicU64, fence};

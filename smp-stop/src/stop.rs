@@ -7,7 +7,10 @@ use crate::word::{Core, Kind, Scope};
 ///
 /// The kind of stop is a parameter throughout: a crash stop is a stop.
 pub trait Backend {
-    /// Makes the targets notice that they are condemned. Called once for each attempt, counted from 0.
+    /// Makes the targets notice that they are condemned. Called once for each attempt, counted from 0. The marks must be
+    /// visible to whoever is reached by it: a backend whose signals are not ordered after its stores adds the barrier.
+    ///
+    /// A core can be reached that is not, or no longer, condemned: it goes on.
     fn stop_call(&self, kind: Kind, targets: Targets, attempt: u32);
 
     /// All cores in scope are `Off`; the stop is still held. What the kind asks for is done here, for instance the
@@ -50,6 +53,9 @@ pub struct Stopped {
 }
 
 /// What a stop that ran out of time left behind. The stragglers stay condemned.
+///
+/// A stop of one core whose time ran out while another one was being stopped reports its target here, too; it has
+/// condemned nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stragglers {
     /// How many there are.
@@ -104,21 +110,30 @@ impl<const N: usize> Coordinator<N> {
                 backend.stop_call(stopping.kind, targets, attempt);
             }
             match self.await_off(backend, &mut ticket, patience.timeout) {
-                Wait::Complete => {
-                    backend.stop_complete(stopping.kind);
-                    let count = ticket.condemned();
-                    self.release(ticket).map_err(|_| Failure::Lost)?;
-                    return Ok(Stopped { count });
-                }
+                Wait::Complete => return self.complete(backend, ticket),
                 Wait::Lost => return Err(Failure::Lost),
                 Wait::Waiting => {}
             }
         }
         let mut left = self.stragglers(&ticket);
-        let first = left.next();
-        let count = first.iter().count() + left.count();
+        let Some(first) = left.next() else {
+            // The last one came just now.
+            return if self.poll(&mut ticket) == Wait::Complete {
+                self.complete(backend, ticket)
+            } else {
+                Err(Failure::Lost)
+            };
+        };
+        let count = 1 + left.count();
         self.release(ticket).map_err(|_| Failure::Lost)?;
-        Err(Failure::TimedOut(Stragglers { count, first }))
+        Err(Failure::TimedOut(Stragglers { count, first: Some(first) }))
+    }
+
+    fn complete(&self, backend: &impl Backend, ticket: Ticket) -> Result<Stopped, Failure> {
+        backend.stop_complete(ticket.stopping().kind);
+        let count = ticket.condemned();
+        self.release(ticket).map_err(|_| Failure::Lost)?;
+        Ok(Stopped { count })
     }
 
     /// Waits while another single core is being stopped.
@@ -148,9 +163,10 @@ impl<const N: usize> Coordinator<N> {
     fn await_off(&self, backend: &impl Backend, ticket: &mut Ticket, timeout: Option<u64>) -> Wait {
         let began = backend.now();
         loop {
+            // Looked at the clock first: an asker that was held up itself still sees who has come meanwhile.
+            let late = expired(backend, began, timeout);
             match self.poll(ticket) {
-                Wait::Waiting if expired(backend, began, timeout) => return Wait::Waiting,
-                Wait::Waiting => backend.relax(),
+                Wait::Waiting if !late => backend.relax(),
                 done => return done,
             }
         }

@@ -82,29 +82,43 @@ pub enum Scope {
     One(Core),
 }
 
-/// Counts stops, modulo 2^41; compared so that the newer of two close epochs is known across the wrap.
+/// Which stop: counts the stops, and within each the steps by which it was taken over or became more urgent.
+///
+/// Packed as: step in bits 2..0, stop from bit 3; 41 bits in all, compared so that the newer of two close epochs is
+/// known across the wrap. Each step of a stop is more urgent than the one before, so three bits are enough.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Epoch(u64);
 
 impl Epoch {
     const BITS: u32 = 41;
     const MASK: u64 = (1 << Self::BITS) - 1;
+    const STEP_BITS: u32 = 3;
+    const STEP_MASK: u64 = (1 << Self::STEP_BITS) - 1;
 
     /// The epoch before the first stop.
     pub const ZERO: Self = Self(0);
 
-    /// Its number.
+    /// The stop's number, from 1. A stop that was taken over keeps it.
     pub const fn number(self) -> u64 {
-        self.0
+        self.0 >> Self::STEP_BITS
     }
 
     /// The epoch of the next stop.
-    #[must_use]
-    pub const fn next(self) -> Self {
+    pub(crate) const fn next_stop(self) -> Self {
+        Self(((self.0 | Self::STEP_MASK) + 1) & Self::MASK)
+    }
+
+    /// The epoch of the same stop in other hands, or made more urgent.
+    pub(crate) const fn next_step(self) -> Self {
         Self((self.0 + 1) & Self::MASK)
     }
 
-    /// Whether this stop came after `other`.
+    /// Whether both belong to one stop.
+    pub(crate) const fn same_stop(self, other: Self) -> bool {
+        self.number() == other.number()
+    }
+
+    /// Whether this came after `other`.
     pub const fn is_after(self, other: Self) -> bool {
         let ahead = self.0.wrapping_sub(other.0) & Self::MASK;
         ahead != 0 && ahead < 1 << (Self::BITS - 1)
@@ -120,7 +134,7 @@ pub struct CoreWord {
     pub state: State,
     /// It has to turn itself off. Never set on a core that is `Off`.
     pub condemned: bool,
-    /// The newest stop that it has lived through or was condemned by.
+    /// The stop that condemned it; when it is not condemned, the newest that it has lived through.
     pub epoch: Epoch,
 }
 
@@ -176,19 +190,15 @@ impl Stopping {
     }
 
     /// Rule 3: stopping everyone goes before stopping one, then the kind decides.
-    pub(crate) fn yields_to(&self, kind: Kind, scope: Scope) -> bool {
-        self.rank() < rank(kind, scope)
+    pub(crate) fn yields_to(&self, other: &Self) -> bool {
+        self.rank() < other.rank()
     }
 
     fn rank(&self) -> u8 {
-        rank(self.kind, self.scope)
-    }
-}
-
-const fn rank(kind: Kind, scope: Scope) -> u8 {
-    match scope {
-        Scope::One(_) => 0,
-        Scope::Others => kind.urgency(),
+        match self.scope {
+            Scope::One(_) => 0,
+            Scope::Others => self.kind.urgency(),
+        }
     }
 }
 
@@ -244,7 +254,7 @@ impl StopWord {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 
@@ -276,8 +286,38 @@ mod tests {
     #[test]
     fn epochs_compare_across_the_wrap() {
         let last = Epoch(Epoch::MASK);
-        assert!(last.next().is_after(last));
-        assert!(!last.is_after(last.next()));
+        for next in [last.next_step(), last.next_stop()] {
+            assert!(next.is_after(last));
+            assert!(!last.is_after(next));
+            assert_eq!(next.number(), 0);
+        }
         assert!(!last.is_after(last));
+    }
+
+    #[test]
+    fn a_stop_keeps_its_number_when_it_is_taken_over() {
+        let first = Epoch::ZERO.next_stop();
+        let taken_over = first.next_step().next_step();
+        assert_eq!((first.number(), taken_over.number(), taken_over.next_stop().number()), (1, 1, 2));
+        assert!(first.same_stop(taken_over) && !first.same_stop(taken_over.next_stop()));
+        assert!(taken_over.is_after(first) && taken_over.next_stop().is_after(taken_over));
+    }
+
+    #[test]
+    fn everyone_goes_before_one_and_then_the_kind_decides() {
+        let stopping = |kind, scope| Stopping { kind, survivor: Core(0), scope };
+        let rising = [
+            stopping(Kind::Crash, Scope::One(Core(1))),
+            stopping(Kind::Stop, Scope::Others),
+            stopping(Kind::Reset, Scope::Others),
+            stopping(Kind::Crash, Scope::Others),
+        ];
+        for (rank, now) in rising.iter().enumerate() {
+            for (other_rank, other) in rising.iter().enumerate() {
+                assert_eq!(now.yields_to(other), rank < other_rank, "{now:?} to {other:?}");
+            }
+        }
+        let off = stopping(Kind::Off, Scope::Others);
+        assert!(!rising[2].yields_to(&off) && !off.yields_to(&rising[2]), "reset and off are alike");
     }
 }
