@@ -51,6 +51,8 @@ pub mod kind {
     pub const OFF: u64 = 3;
     /// Somebody crashed: the most urgent kind.
     pub const CRASH: u64 = 4;
+    /// In a record only: the stop had timed out before the core came.
+    pub const LATE: u64 = 5;
 }
 
 /// Status codes.

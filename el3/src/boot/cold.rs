@@ -1,0 +1,112 @@
+//! The boot core's way from reset to the next image, and the others' to OFF.
+
+use super::{COUNT, lower};
+use crate::memory::{self, Builder};
+use crate::percore::{self, PerCore, SHARED_OFFSET};
+use crate::power::{self, Start};
+use crate::psci::address;
+use crate::stop::COORDINATOR;
+use crate::{MAX_CORES, exception, gic};
+use core::sync::atomic::Ordering::Relaxed;
+use dtoolkit::Node as _;
+use dtoolkit::fdt::Fdt;
+use platform::machine;
+use smp_stop::Core;
+
+/// Called once, by the boot core, on the boot stack, with translation off (reset.S).
+pub extern "C" fn cold_boot() -> ! {
+    // SAFETY: with translation off every device is accessible, and it is mapped below.
+    unsafe { machine::console() }.enable();
+    let Ok(mut map) = Builder::new() else { panic!("cannot map the monitor") };
+    // SAFETY: `map` has code, data and the boot stack at their physical addresses.
+    unsafe { memory::enable() };
+
+    let tree = device_tree();
+    if let Some(end) = tree.and_then(dram_end) {
+        address::set_dram_end(end);
+    }
+    let count = find_cores(&mut map, tree.and_then(core_count));
+    COUNT.store(count, Relaxed);
+    COORDINATOR.set_present(count);
+
+    let me = boot_core();
+    lower::init();
+    // SAFETY: the tables map the distributor, and no other core uses it yet.
+    let mut distributor = unsafe { gic::init_distributor() };
+    gic::init_core(me);
+    COORDINATOR.boot(me.core());
+    gic::open(&mut distributor);
+    defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, machine::NEXT_IMAGE);
+    let context_id = if tree.is_some() { machine::DEVICE_TREE as u64 } else { 0 };
+    let start = Start { entry: machine::NEXT_IMAGE, context_id, big_endian: false };
+    exception::enter(me.core(), lower::prepare(start))
+}
+
+/// Called once by each other core, on its own stack, when the boot core has let it.
+pub extern "C" fn secondary_boot() -> ! {
+    lower::init();
+    gic::init_core(percore::this());
+    gic::close_below();
+    power::wait()
+}
+
+/// The tree that the machine left, if there is one.
+fn device_tree() -> Option<Fdt<'static>> {
+    let tree = machine::DEVICE_TREE as *const u8;
+    // SAFETY: `DEVICE_TREE_MAX` bytes are mapped there, read-only; nothing below EL3 runs yet that could change them.
+    let bytes = unsafe { core::slice::from_raw_parts(tree, machine::DEVICE_TREE_MAX) };
+    Fdt::new(bytes).ok()
+}
+
+fn core_count(tree: Fdt) -> Option<usize> {
+    Some(tree.cpus().ok()?.cpus().count())
+}
+
+/// Where non-secure RAM ends.
+fn dram_end(tree: Fdt) -> Option<u64> {
+    tree.root()
+        .children()
+        .filter(|node| node.name_without_address() == "memory")
+        .filter_map(|node| node.reg().ok().flatten())
+        .flatten()
+        .filter_map(|range| {
+            let start: u64 = range.address().ok()?;
+            let size: u64 = range.size().ok()?;
+            start.checked_add(size)
+        })
+        .max()
+}
+
+/// Finds the cores by their redistributors, and gives each its page. `expected`: how many the device tree has.
+fn find_cores(map: &mut Builder, expected: Option<usize>) -> usize {
+    let mut found = 0;
+    for region in 0..machine::GICR.len() {
+        if region > 0 {
+            // Only the tree tells that there is another region.
+            let more = expected.is_some_and(|expected| expected > found);
+            if !more || found >= MAX_CORES || map.redistributors(region).is_err() {
+                break;
+            }
+            map.publish();
+        }
+        // SAFETY: the region is mapped, and the machine has it, as it has more cores than the ones before have frames.
+        for redistributor in unsafe { gic::redistributors(region) } {
+            let Some(core) = machine::TOPOLOGY.index(redistributor.mpidr).and_then(Core::new) else { continue };
+            if core.index() >= MAX_CORES || map.window(core).is_err() {
+                continue;
+            }
+            map.publish();
+            percore::of(core).init(core, redistributor.mpidr, redistributor.address);
+            found = found.max(core.index() + 1);
+        }
+    }
+    found
+}
+
+/// Makes this core the first one.
+fn boot_core() -> &'static PerCore {
+    let Some(first) = Core::new(0) else { unreachable!() };
+    let shared = percore::page(first) + SHARED_OFFSET;
+    percore::set_this(shared);
+    percore::this()
+}

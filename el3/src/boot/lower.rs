@@ -1,0 +1,280 @@
+//! What the levels below get: every feature that the core has, and at each start the registers of a fresh core.
+
+/// The ID registers that decide (DDI0487, D24.2). Plain numbers, so that the decisions can be tested anywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ids {
+    /// ID_AA64PFR0_EL1, ID_AA64PFR1_EL1 and ID_AA64PFR2_EL1.
+    pub pfr: [u64; 3],
+    /// ID_AA64MMFR0_EL1 to ID_AA64MMFR4_EL1.
+    pub mmfr: [u64; 5],
+    /// ID_AA64ISAR0_EL1 to ID_AA64ISAR3_EL1.
+    pub isar: [u64; 4],
+    /// ID_AA64DFR0_EL1 and ID_AA64DFR1_EL1.
+    pub dfr: [u64; 2],
+    /// ID_AA64SMFR0_EL1.
+    pub smfr: u64,
+}
+
+/// EL3's control registers over the levels below.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Controls {
+    /// SCR_EL3.
+    pub scr: u64,
+    /// CPTR_EL3.
+    pub cptr: u64,
+    /// MDCR_EL3.
+    pub mdcr: u64,
+    /// ZCR_EL3, if there is SVE.
+    pub zcr: Option<u64>,
+    /// SMCR_EL3, if there is SME.
+    pub smcr: Option<u64>,
+    /// MPAM3_EL3, if there is MPAM.
+    pub mpam3: Option<u64>,
+}
+
+const fn field(register: u64, shift: u32) -> u64 {
+    register >> shift & 0xf
+}
+
+impl Ids {
+    /// Whether there is an EL2.
+    pub fn has_el2(&self) -> bool {
+        field(self.pfr[0], 8) != 0
+    }
+
+    /// FEAT_FGT.
+    pub fn has_fgt(&self) -> bool {
+        field(self.mmfr[0], 56) != 0
+    }
+
+    /// FEAT_HCX.
+    pub fn has_hcx(&self) -> bool {
+        field(self.mmfr[1], 40) != 0
+    }
+
+    fn has_sve(&self) -> bool {
+        field(self.pfr[0], 32) != 0
+    }
+
+    fn sme(&self) -> u64 {
+        field(self.pfr[1], 24)
+    }
+
+    /// No trap to EL3, for no feature that the core has. The numbers are the registers' bits.
+    pub fn controls(&self) -> Controls {
+        let [pfr0, pfr1, pfr2] = self.pfr;
+        let [mmfr0, _, _, mmfr3, _] = self.mmfr;
+        let [_, isar1, isar2, _] = self.isar;
+        let [dfr0, _] = self.dfr;
+        let bit = |present: bool, bit: u32| if present { 1 << bit } else { 0 };
+        let pointer_authentication = isar1 & 0xff0 != 0 || isar1 & 0xff00_0000 != 0 || isar2 & 0xff00 != 0;
+
+        let scr = 1 // NS: the level below is non-secure
+            | 1 << 2 // FIQ: Group 0 comes to EL3
+            | bit(self.has_el2(), 8) // HCE
+            | 1 << 10 // RW: it is AArch64
+            | bit(pointer_authentication, 16) // APK
+            | bit(pointer_authentication, 17) // API
+            | bit(field(pfr0, 56) >= 2 || field(pfr1, 32) >= 2, 25) // EnSCXT: FEAT_CSV2_2, or CSV2_1p2
+            | bit(field(pfr1, 8) >= 2, 26) // ATA: FEAT_MTE2
+            | bit(field(mmfr0, 56) >= 1, 27) // FGTEn
+            | bit(field(mmfr0, 60) >= 2, 28) // ECVEn
+            | bit(field(pfr0, 44) >= 2, 35) // AMVOFFEN: FEAT_AMUv1p1
+            | bit(field(isar1, 60) >= 3, 36) // EnAS0: FEAT_LS64_ACCDATA
+            | bit(field(isar1, 60) >= 3, 37) // ADEn
+            | bit(self.has_hcx(), 38) // HXEn
+            | bit(field(pfr1, 44) >= 1, 39) // GCSEn
+            | bit(self.sme() >= 1, 41) // EnTP2
+            | bit(field(pfr1, 48) >= 1, 42) // RCWMASKEn: FEAT_THE
+            | bit(field(mmfr3, 0) >= 1, 43) // TCR2En
+            | bit(field(mmfr3, 4) >= 1, 44) // SCTLR2En
+            | bit(mmfr3 >> 8 & 0xffff != 0, 45) // PIEn: FEAT_S1PIE, S2PIE, S1POE, S2POE
+            | bit(field(mmfr3, 24) >= 1, 46) // AIEn: FEAT_AIE
+            | bit(field(mmfr3, 32) >= 1, 47) // D128En
+            | bit(field(pfr2, 32) >= 1, 50) // EnFPM: FEAT_FPMR
+            | bit(field(pfr1, 56) >= 1, 53) // PFAREn: FEAT_PFAR
+            | bit(field(mmfr0, 56) >= 2, 59); // FGTEn2
+
+        let cptr = bit(self.has_sve(), 8) // EZ
+            | bit(self.sme() >= 1, 12); // ESM; TFP, TTA, TAM, TCPAC stay 0: no traps
+
+        let mdcr = 1 << 16 // SDD: no debug exceptions from secure state
+            | bit(field(dfr0, 32) >= 1, 12) | bit(field(dfr0, 32) >= 1, 13) // NSPB: the profiling buffer is non-secure
+            | bit(field(dfr0, 8) >= 6 && field(dfr0, 8) != 15, 23) // SCCD: no cycle counting in secure state
+            | bit(field(dfr0, 44) >= 1, 24) | bit(field(dfr0, 44) >= 1, 25) // NSTB: the trace buffer is non-secure
+            | bit(field(dfr0, 48) >= 1, 28) // MTPME
+            | bit(field(dfr0, 52) >= 1, 32) // SBRBE: branch records of non-secure state
+            | bit(field(dfr0, 8) >= 7 && field(dfr0, 8) != 15, 34); // MCCD: no cycle counting at EL3
+
+        let has_fa64 = self.smfr >> 63 != 0;
+        Controls {
+            scr,
+            cptr,
+            mdcr,
+            zcr: self.has_sve().then_some(0xf),
+            smcr: (self.sme() >= 1).then_some(0xf | bit(has_fa64, 31) | bit(self.sme() >= 2, 30)),
+            // MPAMEN; TRAPLOWER clear.
+            mpam3: (field(pfr0, 40) != 0 || field(pfr1, 16) != 0).then_some(1 << 63),
+        }
+    }
+}
+
+#[cfg(target_os = "none")]
+mod target {
+    use super::Ids;
+    use crate::context::{Context, spsr};
+    use crate::power::Start;
+    use aarch64_cpu::asm::barrier;
+    use aarch64_cpu::registers::*;
+    use arm_sysregs::el1::accessors as el1;
+    use arm_sysregs::el1::registers::IccSreEl1;
+    use arm_sysregs::el2::accessors as el2;
+    use arm_sysregs::el2::registers::IccSreEl2;
+    use arm_sysregs::el3::accessors as el3;
+    use arm_sysregs::el3::registers::{CptrEl3, MdcrEl3, Mpam3El3, ScrEl3, SmcrEl3, ZcrEl3};
+
+    impl Ids {
+        /// The calling core's.
+        pub fn read() -> Self {
+            Self {
+                pfr: [
+                    el1::read_id_aa64pfr0_el1().bits(),
+                    el1::read_id_aa64pfr1_el1().bits(),
+                    el1::read_id_aa64pfr2_el1().bits(),
+                ],
+                mmfr: [
+                    el1::read_id_aa64mmfr0_el1().bits(),
+                    el1::read_id_aa64mmfr1_el1().bits(),
+                    el1::read_id_aa64mmfr2_el1().bits(),
+                    el1::read_id_aa64mmfr3_el1().bits(),
+                    el1::read_id_aa64mmfr4_el1().bits(),
+                ],
+                isar: [
+                    el1::read_id_aa64isar0_el1().bits(),
+                    el1::read_id_aa64isar1_el1().bits(),
+                    el1::read_id_aa64isar2_el1().bits(),
+                    el1::read_id_aa64isar3_el1().bits(),
+                ],
+                dfr: [el1::read_id_aa64dfr0_el1().bits(), el1::read_id_aa64dfr1_el1().bits()],
+                smfr: el1::read_id_aa64smfr0_el1().bits(),
+            }
+        }
+    }
+
+    /// Sets the calling core's controls, once after reset.
+    pub fn init() {
+        let controls = Ids::read().controls();
+        // SAFETY: EL3's own execution does not depend on any of these bits.
+        unsafe { el3::write_scr_el3(ScrEl3::from_bits_retain(controls.scr)) };
+        // SAFETY: EL3 uses no FP, SVE or SME registers.
+        unsafe { el3::write_cptr_el3(CptrEl3::from_bits_retain(controls.cptr)) };
+        el3::write_mdcr_el3(MdcrEl3::from_bits_retain(controls.mdcr));
+        barrier::isb(barrier::SY);
+        if let Some(zcr) = controls.zcr {
+            // SAFETY: as for CPTR_EL3; the register exists, as the core has SVE.
+            unsafe { el3::write_zcr_el3(ZcrEl3::from_bits_retain(zcr)) };
+        }
+        if let Some(smcr) = controls.smcr {
+            // SAFETY: as for CPTR_EL3; the register exists, as the core has SME.
+            unsafe { el3::write_smcr_el3(SmcrEl3::from_bits_retain(smcr)) };
+        }
+        if let Some(mpam3) = controls.mpam3 {
+            // SAFETY: it concerns how memory accesses are labelled only; the register exists, as the core has MPAM.
+            unsafe { el3::write_mpam3_el3(Mpam3El3::from_bits_retain(mpam3)) };
+        }
+        barrier::isb(barrier::SY);
+    }
+
+    /// SCTLR_EL2 and SCTLR_EL1 of a fresh core: RES1 bits, the rest off (DDI0487, D24.2.174 and D24.2.173).
+    const SCTLR_EL2_RESET: u64 = 0x30c5_0830;
+    const SCTLR_EL1_RESET: u64 = 0x30d0_0800;
+    const SCTLR_EE: u64 = 1 << 25;
+    /// CPTR_EL2 without E2H: RES1 bits, no traps (DDI0487, D24.2.36).
+    const CPTR_EL2_RESET: u64 = 0x22ff;
+    const HCR_RW: u64 = 1 << 31;
+    /// CNTHCTL_EL2 without E2H: EL1 may use counter and timer (DDI0487, D24.10.2).
+    const CNTHCTL_RESET: u64 = 0b11;
+
+    /// Gives the calling core the registers of a fresh one (DEN0022, 6.4.3), and says how to enter it: at EL2 if it has
+    /// one, else at EL1.
+    pub fn prepare(start: Start) -> Context {
+        let ids = Ids::read();
+        let endianness = if start.big_endian { SCTLR_EE } else { 0 };
+        SCTLR_EL1.set(SCTLR_EL1_RESET | endianness);
+        CPACR_EL1.set(0);
+        CNTKCTL_EL1.set(0);
+        let all = IccSreEl1::SRE | IccSreEl1::DFB | IccSreEl1::DIB;
+        // SAFETY: SCR_EL3.NS is set, so this is the non-secure bank.
+        unsafe { el1::write_icc_sre_el1(all) };
+        if !ids.has_el2() {
+            return Context::entry(start.entry, spsr::DAIF | spsr::EL1H, start.context_id);
+        }
+        HCR_EL2.set(HCR_RW);
+        barrier::isb(barrier::SY);
+        SCTLR_EL2.set(SCTLR_EL2_RESET | endianness);
+        CPTR_EL2.set(CPTR_EL2_RESET);
+        CNTHCTL_EL2.set(CNTHCTL_RESET);
+        CNTVOFF_EL2.set(0);
+        VTTBR_EL2.set(0);
+        VMPIDR_EL2.set(MPIDR_EL1.get());
+        el2::write_vpidr_el2(arm_sysregs::el2::registers::VpidrEl2::from_bits_retain(MIDR_EL1.get()));
+        el2::write_hstr_el2(0);
+        reset_mdcr_el2();
+        if ids.has_hcx() {
+            // SAFETY: it concerns EL1 and EL0 only.
+            unsafe { el2::write_hcrx_el2(Default::default()) };
+        }
+        let all = IccSreEl2::SRE | IccSreEl2::DFB | IccSreEl2::DIB | IccSreEl2::ENABLE;
+        // SAFETY: the levels below use system registers only: there is no other interface.
+        unsafe { el2::write_icc_sre_el2(all) };
+        Context::entry(start.entry, spsr::DAIF | spsr::EL2H, start.context_id)
+    }
+
+    /// No debug or PMU traps to EL2; all counters belong to EL1.
+    fn reset_mdcr_el2() {
+        let counters = el0_counters();
+        el2::write_mdcr_el2(arm_sysregs::el2::registers::MdcrEl2::from_bits_retain(counters));
+    }
+
+    /// PMCR_EL0.N, if there is a PMU.
+    fn el0_counters() -> u64 {
+        let version = el1::read_id_aa64dfr0_el1().bits() >> 8 & 0xf;
+        if version == 0 || version == 0xf {
+            return 0;
+        }
+        arm_sysregs::el0::accessors::read_pmcr_el0().bits() >> 11 & 0x1f
+    }
+}
+
+#[cfg(target_os = "none")]
+pub use target::{init, prepare};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_core_gets_the_basics() {
+        let controls = Ids::default().controls();
+        assert_eq!(controls.scr, 1 | 1 << 2 | 1 << 10);
+        assert_eq!(controls.cptr, 0);
+        assert_eq!((controls.zcr, controls.smcr, controls.mpam3), (None, None, None));
+    }
+
+    #[test]
+    fn features_are_enabled_where_they_exist() {
+        let ids = Ids {
+            pfr: [1 << 8 | 1 << 32, 2 << 8 | 2 << 24, 0],
+            mmfr: [1 << 56, 1 << 40, 0, 0, 0],
+            isar: [0, 1 << 4, 0, 0],
+            ..Ids::default()
+        };
+        let controls = ids.controls();
+        for bit in [8, 16, 17, 26, 27, 38, 41] {
+            assert_ne!(controls.scr & 1 << bit, 0, "SCR_EL3 bit {bit}");
+        }
+        assert_eq!(controls.cptr, 1 << 8 | 1 << 12);
+        assert_eq!(controls.zcr, Some(0xf));
+        assert_eq!(controls.smcr, Some(0xf | 1 << 30));
+    }
+}

@@ -1,0 +1,37 @@
+//! From reset to the next image.
+
+#[cfg(target_os = "none")]
+mod cold;
+pub mod lower;
+
+#[cfg(target_os = "none")]
+use crate::{memory, percore};
+use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+#[cfg(target_os = "none")]
+use platform::machine;
+
+#[cfg(target_os = "none")]
+core::arch::global_asm!(
+    include_str!("reset.S"),
+    sctlr = const memory::SCTLR_OFF,
+    shift0 = const machine::TOPOLOGY.shift[0],
+    shift1 = const machine::TOPOLOGY.shift[1],
+    shift2 = const machine::TOPOLOGY.shift[2],
+    gicd = const machine::GICD,
+    window = const percore::WINDOW + percore::PAGE,
+    stride_shift = const percore::STRIDE.trailing_zeros(),
+    shared = const percore::SHARED_OFFSET,
+    context = const percore::CONTEXT_OFFSET,
+    count = sym COUNT,
+    cold = sym cold::cold_boot,
+    secondary = sym cold::secondary_boot,
+);
+
+/// How many cores the machine has. Set once, by the boot core, before another one looks.
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+
+/// How many cores the machine has.
+#[inline]
+pub fn count() -> usize {
+    COUNT.load(Relaxed)
+}

@@ -1,0 +1,68 @@
+// The reset vector: every core starts here, in EL3, translation and caches off, no stack.
+//
+// The boot core clears .bss, copies .data and calls cold_boot. The others wait for it, then turn translation on and
+// take their own stack. What tells them that it is time is a bit of the distributor that only a reset clears
+// (GICD_CTLR.EnableGrp0): memory could hold the last life's answer.
+.section .text.reset, "ax"
+.global reset_vector
+reset_vector:
+    msr     daifset, #0xf
+    ldr     x0, ={sctlr}
+    msr     sctlr_el3, x0
+    adr     x0, vectors
+    msr     vbar_el3, x0
+    msr     tpidr_el3, xzr          // no PerCore yet: a crash uses the boot frame
+    isb
+
+    // x19 = this core's number: the sum of its shifted affinity fields (platform::topology)
+    mrs     x0, mpidr_el1
+    and     x1, x0, #0xff
+    lsl     x19, x1, #{shift0}
+    ubfx    x1, x0, #8, #8
+    add     x19, x19, x1, lsl #{shift1}
+    ubfx    x1, x0, #16, #8
+    add     x19, x19, x1, lsl #{shift2}
+    cbnz    x19, 3f
+
+    // The boot core.
+    adrp    x0, __bss_start
+    add     x0, x0, :lo12:__bss_start
+    adrp    x1, __bss_end
+    add     x1, x1, :lo12:__bss_end
+1:  stp     xzr, xzr, [x0], #16     // both ends are 16-byte aligned by the linker script
+    cmp     x0, x1
+    b.lo    1b
+    ldr     x0, =__data_start
+    ldr     x1, =__data_end
+    ldr     x2, =__data_load
+    b       21f
+2:  ldp     x3, x4, [x2], #16
+    stp     x3, x4, [x0], #16
+21: cmp     x0, x1
+    b.lo    2b
+    adrp    x0, __boot_stack_end
+    mov     sp, x0
+    bl      {cold}
+    b       .
+
+    // Another core.
+3:  ldr     x0, ={gicd}
+4:  ldr     w1, [x0]
+    tbnz    w1, #0, 5f
+    wfe                             // the boot core sends an event
+    b       4b
+5:  dmb     sy                      // what the boot core wrote before is seen after
+    bl      mmu_on
+    adrp    x0, {count}
+    ldr     x0, [x0, :lo12:{count}]
+    cmp     x19, x0
+    b.hs    6f
+    // The page in the window: stack, context, PerCore.
+    ldr     x0, ={window}
+    add     x0, x0, x19, lsl #{stride_shift}
+    add     x1, x0, #{shared}
+    msr     tpidr_el3, x1
+    add     sp, x0, #{context}
+    bl      {secondary}
+6:  wfi                             // a core that the machine does not have: it is nobody's
+    b       6b

@@ -1,0 +1,78 @@
+//! The saved state of the software below EL3.
+
+/// What an exception entry saves and an exception return restores.
+///
+/// The fast path of an SMC fills x0 to x18 and x30 only; the slow paths fill everything.
+#[derive(Clone, Default)]
+#[repr(C, align(16))]
+pub struct Context {
+    /// x0 to x30.
+    pub x: [u64; 31],
+    /// SPSR_EL3: the PSTATE to return to.
+    pub spsr: u64,
+    /// ELR_EL3: where to return to.
+    pub elr: u64,
+    /// The stack pointer, in a crash's registers only.
+    pub sp: u64,
+}
+
+/// The fields of SPSR_EL3 for an exception from, or a return to, a lower level (DDI0487, C5.2.20).
+pub mod spsr {
+    /// The interrupted code is AArch32.
+    pub const AARCH32: u64 = 1 << 4;
+    /// D, A, I and F: everything masked.
+    pub const DAIF: u64 = 0b1111 << 6;
+    /// Data is big-endian (AArch32).
+    pub const E: u64 = 1 << 9;
+    /// EL1 with its own stack pointer.
+    pub const EL1H: u64 = 0b0101;
+    /// EL2 with its own stack pointer.
+    pub const EL2H: u64 = 0b1001;
+
+    /// The exception level in an AArch64 PSTATE.
+    pub const fn el(spsr: u64) -> u64 {
+        spsr >> 2 & 0b11
+    }
+}
+
+impl Context {
+    /// Empty, to enter `pc` with this PSTATE and these first registers.
+    pub fn entry(pc: u64, pstate: u64, x0: u64) -> Self {
+        let mut context = Self { spsr: pstate, elr: pc, ..Self::default() };
+        context.x[0] = x0;
+        context
+    }
+
+    /// Answers an SMC: the status in x0. The other registers stay the caller's (DEN0028, 2.6).
+    #[inline]
+    pub fn answer(&mut self, status: i64) {
+        self.x[0] = status as u64;
+    }
+
+    /// Answers an SMC with x0 to x3.
+    #[inline]
+    pub fn answer_four(&mut self, x: [u64; 4]) {
+        self.x[..4].copy_from_slice(&x);
+    }
+
+    /// Answers an SMC that does not exist (DEN0028, 5.2): -1 in x0; x1 to x3 are cleared.
+    #[inline]
+    pub fn unknown(&mut self) {
+        self.answer_four([u64::MAX, 0, 0, 0]);
+    }
+
+    /// Whether the interrupted code was AArch32.
+    pub fn is_aarch32(&self) -> bool {
+        self.spsr & spsr::AARCH32 != 0
+    }
+
+    /// The exception level that was interrupted. AArch32's modes other than User and Hyp are EL1 (DDI0487, G1.6.1).
+    pub fn el(&self) -> u64 {
+        match (self.is_aarch32(), self.spsr & 0xf) {
+            (false, _) => spsr::el(self.spsr),
+            (true, 0b0000) => 0,
+            (true, 0b1010) => 2,
+            (true, _) => 1,
+        }
+    }
+}

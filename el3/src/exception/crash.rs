@@ -1,0 +1,187 @@
+//! The crash report: plain text on the monitor's UART, when EL3 itself has failed.
+//!
+//! The other cores are stopped first, by the coordinator: a machine whose monitor is broken must not go on. Then the
+//! machine is reset.
+
+use crate::context::Context;
+use crate::percore;
+use crate::stop::{self, COORDINATOR};
+use aarch64_cpu::registers::*;
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::panic::PanicInfo;
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use platform::machine;
+use smp_stop::{Core, State};
+
+/// 1: a core is reporting. Taken by `crash_entry` in vectors.S, and by a panic.
+pub static CRASHING: AtomicU32 = AtomicU32::new(0);
+
+/// Where registers are saved if the core has no page yet; as large as a [`Context`] and the largest cause's offset.
+#[repr(C, align(256))]
+pub struct BootFrame(UnsafeCell<[u64; 64]>);
+
+// SAFETY: only vectors.S writes it, on the boot core, before other cores run.
+unsafe impl Sync for BootFrame {}
+
+/// See [`BootFrame`].
+pub static BOOT_FRAME: BootFrame = BootFrame(UnsafeCell::new([0; 64]));
+
+/// Why the monitor failed.
+pub enum Cause<'a> {
+    /// An exception in EL3, by its place in the vector table.
+    Exception(usize),
+    /// An exception from below that is not routed to EL3.
+    Unexpected,
+    /// Rust code gave up.
+    Panic(&'a PanicInfo<'a>),
+}
+
+const VECTORS: [&str; 8] = [
+    "synchronous exception (SP_EL0)",
+    "IRQ (SP_EL0)",
+    "FIQ (SP_EL0)",
+    "SError (SP_EL0)",
+    "synchronous exception",
+    "IRQ",
+    "FIQ",
+    "SError",
+];
+
+impl fmt::Display for Cause<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exception(vector) => {
+                let esr = ESR_EL3.extract();
+                let what = match esr.read(ESR_EL3::EC) {
+                    0b00_0000 => "unknown instruction",
+                    0b10_0001 => "instruction abort",
+                    0b10_0010 => "misaligned PC",
+                    0b10_0101 if in_guard(FAR_EL3.get()) => "stack overflow",
+                    0b10_0101 => "data abort",
+                    0b10_0110 => "misaligned SP",
+                    0b11_1100 => "BRK instruction",
+                    _ => "other",
+                };
+                write!(f, "{} in EL3: {what}", VECTORS[vector % VECTORS.len()])
+            }
+            Self::Unexpected => f.write_str("exception from below that is not routed to EL3"),
+            Self::Panic(info) => write!(f, "{info}"),
+        }
+    }
+}
+
+/// Whether the address is in the guard page below a core's stack.
+fn in_guard(address: u64) -> bool {
+    let window = percore::WINDOW as u64;
+    let end = window + (crate::MAX_CORES * percore::STRIDE) as u64;
+    (window..end).contains(&address) && address / percore::PAGE as u64 % 2 == 0
+}
+
+/// From `crash_entry`: `frame` is where the registers are; its place says the cause.
+pub extern "C" fn from_exception(frame: &Context) -> ! {
+    let vector = core::ptr::from_ref(frame).addr() >> 4 & 7;
+    report(&Cause::Exception(vector), Some(frame))
+}
+
+/// An exception from below that should not have come.
+pub fn unexpected(context: &Context) -> ! {
+    begin();
+    report(&Cause::Unexpected, Some(context))
+}
+
+#[panic_handler]
+fn panic(info: &PanicInfo) -> ! {
+    begin();
+    report(&Cause::Panic(info), None)
+}
+
+/// Only one core reports.
+fn begin() {
+    if CRASHING.swap(1, Relaxed) != 0 {
+        loop {
+            aarch64_cpu::asm::wfi();
+        }
+    }
+}
+
+fn report(cause: &Cause, registers: Option<&Context>) -> ! {
+    let me = (arm_sysregs::el3::accessors::read_tpidr_el3().bits() != 0).then(|| percore::this().core());
+    let stopped = me.map(|me| stop::for_crash(me));
+    // SAFETY: the UART is mapped by the tables that are on since early boot, and accessible before.
+    let mut console = unsafe { machine::console() };
+    // Writing to the console cannot fail.
+    let _ = print(&mut console, cause, registers, me, stopped);
+    // SAFETY: as for the console.
+    unsafe { machine::reset() };
+    loop {
+        aarch64_cpu::asm::wfi();
+    }
+}
+
+fn print(
+    to: &mut impl fmt::Write,
+    cause: &Cause,
+    registers: Option<&Context>,
+    me: Option<Core>,
+    stopped: Option<stop::Outcome>,
+) -> fmt::Result {
+    writeln!(to, "\n*** STANDSTILL CRASH")?;
+    writeln!(to, "cause: {cause}")?;
+    match me {
+        Some(core) => writeln!(to, "core:  {} (MPIDR {:#x})", core.index(), MPIDR_EL1.get())?,
+        None => writeln!(to, "core:  MPIDR {:#x}, while booting", MPIDR_EL1.get())?,
+    }
+    match stopped {
+        Some(Ok(stopped)) => writeln!(to, "other cores: {} stopped", stopped.count)?,
+        Some(Err(left)) => writeln!(to, "other cores: {} did not stop", left.count)?,
+        None => {}
+    }
+    writeln!(
+        to,
+        "ESR_EL3 {:#018x}  FAR_EL3 {:#018x}  ELR_EL3 {:#018x}",
+        ESR_EL3.get(),
+        FAR_EL3.get(),
+        ELR_EL3.get()
+    )?;
+    writeln!(to, "SPSR_EL3 {:#018x}  SCR_EL3 {:#018x}", SPSR_EL3.get(), SCR_EL3.get())?;
+    if let Some(context) = registers {
+        for (number, pair) in context.x.chunks(2).enumerate() {
+            for (offset, value) in pair.iter().enumerate() {
+                write!(to, "x{:<2} {value:#018x}  ", 2 * number + offset)?;
+            }
+            writeln!(to)?;
+        }
+        writeln!(to, "PC  {:#018x}  SP  {:#018x}", context.elr, context.sp)?;
+        stack(to, context.sp)?;
+    }
+    for core in (0..crate::boot::count()).filter_map(Core::new) {
+        let word = COORDINATOR.core(core);
+        if word.state != State::Off {
+            let mark = if word.condemned { ", condemned" } else { "" };
+            writeln!(to, "core {}: {:?}{mark}", core.index(), word.state)?;
+        }
+    }
+    writeln!(to, "all other cores: Off")?;
+    writeln!(to, "*** END OF CRASH")
+}
+
+/// The words at the stack pointer, as far as the core's page goes.
+fn stack(to: &mut impl fmt::Write, sp: u64) -> fmt::Result {
+    let window = percore::WINDOW as u64;
+    let end = window + (crate::boot::count() * percore::STRIDE) as u64;
+    if !(window..end).contains(&sp) || in_guard(sp) || sp % 8 != 0 {
+        return Ok(());
+    }
+    let page_end = (sp | (percore::PAGE as u64 - 1)) + 1;
+    for (number, address) in (sp..page_end).step_by(8).take(32).enumerate() {
+        if number % 4 == 0 {
+            write!(to, "\n{address:#x}:")?;
+        }
+        let pointer = address as *const u64;
+        // SAFETY: aligned, and in a core's page, which is mapped.
+        let word = unsafe { pointer.read_volatile() };
+        write!(to, " {word:016x}")?;
+    }
+    writeln!(to, "\n")
+}

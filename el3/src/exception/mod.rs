@@ -1,0 +1,93 @@
+//! Entry from the levels below, and the way back.
+//!
+//! The assembly (`vectors.S`) saves what it must and calls an ordinary function here; when that returns, what the saved
+//! context says is restored. An SMC first takes the fast path, which saves what a function call may change; if the call
+//! is one that waits, stops or does not return, the rest is saved, too, and it takes the slow path.
+
+mod crash;
+mod inject;
+
+use crate::context::Context;
+use crate::percore;
+use crate::stop::COORDINATOR;
+use crate::{gic, smccc, stop};
+use core::mem::offset_of;
+use smp_stop::Core;
+
+pub use crash::Cause;
+
+core::arch::global_asm!(
+    include_str!("vectors.S"),
+    ec_smc64 = const EC_SMC64,
+    spsr = const offset_of!(Context, spsr),
+    smc_fast = sym smc_fast,
+    smc_slow = sym smc_slow,
+    lower_sync = sym lower_sync,
+    fiq = sym fiq,
+    unexpected = sym unexpected,
+    crash = sym crash::from_exception,
+    crashing = sym crash::CRASHING,
+    boot_frame = sym crash::BOOT_FRAME,
+);
+
+// vectors.S stores x0-x30 from offset 0, and SPSR_EL3 and ELR_EL3 as a pair.
+const _: () = assert!(offset_of!(Context, x) == 0);
+const _: () = assert!(offset_of!(Context, elr) == offset_of!(Context, spsr) + 8);
+
+/// ESR_EL3.EC of an SMC from AArch32 and from AArch64 (DDI0487, D24.2.41).
+const EC_SMC32: u64 = 0b01_0011;
+const EC_SMC64: u64 = 0b01_0111;
+
+/// An SMC from AArch64. 0: answered in the context; 1: to be taken again by [`smc_slow`], with everything saved.
+extern "C" fn smc_fast(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> u64 {
+    let me = percore::this();
+    if COORDINATOR.is_condemned(me.core()) {
+        return 1;
+    }
+    match smccc::fast([x0, x1, x2, x3], context) {
+        Some(()) => 0,
+        None => 1,
+    }
+}
+
+/// An SMC with everything saved.
+extern "C" fn smc_slow(context: &mut Context) {
+    smccc::slow(percore::this(), context);
+}
+
+/// A synchronous exception from below that is not an SMC from AArch64.
+extern "C" fn lower_sync(context: &mut Context) {
+    use aarch64_cpu::registers::{ESR_EL3, Readable};
+    if ESR_EL3.read(ESR_EL3::EC) == EC_SMC32 {
+        return smc_slow(context);
+    }
+    // A register or an instruction that EL3 keeps for itself. To the software below it does not exist.
+    inject::undefined(context);
+}
+
+/// The monitor's SGI: this core is condemned, or another one was meant.
+extern "C" fn fiq(context: &mut Context) {
+    gic::acknowledge();
+    let me = percore::this();
+    if COORDINATOR.is_condemned(me.core()) {
+        stop::park(me, context);
+    }
+}
+
+/// Nothing else is routed to EL3 (boot::lower).
+extern "C" fn unexpected(context: &mut Context) {
+    crash::unexpected(context);
+}
+
+/// Enters a lower level as `context` says. It becomes the calling core's saved context.
+pub fn enter(core: Core, context: Context) -> ! {
+    unsafe extern "C" {
+        fn enter_lower(context: *mut Context) -> !;
+    }
+    let place = percore::context(core);
+    // SAFETY: it is the caller's own context, in a mapped page; nobody else holds a reference, since what was called
+    // with one never goes on after this.
+    unsafe { place.write(context) };
+    // SAFETY: `place` is where SP_EL3 belongs; the stack below it, which this uses, is not needed any more.
+    unsafe { enter_lower(place) }
+}

@@ -1,0 +1,181 @@
+// EL3's vectors, and the way in and out.
+//
+// A lower level runs with SP_EL3 at its core's Context (percore.rs): an entry stores registers upwards from SP, Rust's
+// stack grows down from it. Interrupts are masked throughout. Offsets come from context.rs.
+
+.macro save_caller                  // x0-x18, x30: what a Rust call may change
+    stp     x0, x1, [sp, #0]
+    stp     x2, x3, [sp, #16]
+    stp     x4, x5, [sp, #32]
+    stp     x6, x7, [sp, #48]
+    stp     x8, x9, [sp, #64]
+    stp     x10, x11, [sp, #80]
+    stp     x12, x13, [sp, #96]
+    stp     x14, x15, [sp, #112]
+    stp     x16, x17, [sp, #128]
+    str     x18, [sp, #144]
+    str     x30, [sp, #240]
+.endm
+
+.macro save_rest                    // x19-x29, SPSR_EL3, ELR_EL3; clobbers x0, x1
+    stp     x19, x20, [sp, #152]
+    stp     x21, x22, [sp, #168]
+    stp     x23, x24, [sp, #184]
+    stp     x25, x26, [sp, #200]
+    stp     x27, x28, [sp, #216]
+    str     x29, [sp, #232]
+    mrs     x0, spsr_el3
+    mrs     x1, elr_el3
+    stp     x0, x1, [sp, #{spsr}]
+.endm
+
+.macro vector name
+    .balign 0x80
+\name:
+.endm
+
+// A crash in EL3 itself: the stack may be what is wrong.
+.macro crash_vector name, cause
+    vector  \name
+    msr     sp_el0, x0              // a lower level's: lost, but it is over anyway
+    mrs     x0, tpidr_el3
+    cbz     x0, 1f
+    bic     x0, x0, #0xfff
+    b       2f
+1:  adrp    x0, {boot_frame}
+    add     x0, x0, :lo12:{boot_frame}
+2:  add     x0, x0, #(\cause << 4)
+    b       crash_entry
+.endm
+
+// An exception from below that needs everything saved.
+.macro full_vector name, handler
+    vector  \name
+    save_caller
+    save_rest
+    mov     x0, sp
+    bl      \handler
+    b       exit_full
+.endm
+
+.section .text.vectors, "ax"
+.balign 0x800
+.global vectors
+vectors:
+    crash_vector current_sp0_sync, 0
+    crash_vector current_sp0_irq, 1
+    crash_vector current_sp0_fiq, 2
+    crash_vector current_sp0_serror, 3
+    crash_vector current_sync, 4
+    crash_vector current_irq, 5
+    crash_vector current_fiq, 6
+    crash_vector current_serror, 7
+
+vector lower64_sync
+    save_caller
+    mrs     x4, esr_el3
+    lsr     x4, x4, #26
+    cmp     x4, #{ec_smc64}
+    b.ne    1f
+    mov     x4, sp
+    bl      {smc_fast}              // (x0, x1, x2, x3, context) -> 0: answered in the context
+    cbnz    x0, 2f
+    b       exit_fast
+1:  b       lower_sync_slow
+2:  b       smc_slow_entry
+
+    full_vector lower64_irq, {unexpected}
+    full_vector lower64_fiq, {fiq}
+    full_vector lower64_serror, {unexpected}
+    full_vector lower32_sync, {lower_sync}
+    full_vector lower32_irq, {unexpected}
+    full_vector lower32_fiq, {fiq}
+    full_vector lower32_serror, {unexpected}
+    .balign 0x80
+
+// A Rust call has preserved x19-x29, and nothing has changed ELR_EL3 and SPSR_EL3.
+exit_fast:
+    ldp     x0, x1, [sp, #0]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldr     x18, [sp, #144]
+    ldr     x30, [sp, #240]
+    eret
+    dsb     nsh                     // no speculation past the return
+    isb
+
+smc_slow_entry:                     // x0-x18, x30 are saved, the rest is as it was
+    save_rest
+    mov     x0, sp
+    bl      {smc_slow}
+    b       exit_full
+
+lower_sync_slow:
+    save_rest
+    mov     x0, sp
+    bl      {lower_sync}
+    // falls through
+
+// Returns to what the Context at SP says.
+exit_full:
+    ldp     x0, x1, [sp, #{spsr}]
+    msr     spsr_el3, x0
+    msr     elr_el3, x1
+    ldp     x19, x20, [sp, #152]
+    ldp     x21, x22, [sp, #168]
+    ldp     x23, x24, [sp, #184]
+    ldp     x25, x26, [sp, #200]
+    ldp     x27, x28, [sp, #216]
+    ldr     x29, [sp, #232]
+    b       exit_fast
+
+// Enters a lower level. In: x0 = the calling core's Context, at its place in the core's page.
+.global enter_lower
+enter_lower:
+    mov     sp, x0
+    b       exit_full
+
+// A crash. In: SP_EL0 = the old x0, x0 = where to save all registers: the lowest part of the core's page (below what its
+// stack normally reaches), or the boot frame if the core has none yet, plus 16 times the cause. Goes on with the boot
+// stack, which only one core gets.
+crash_entry:
+    stp     x2, x3, [x0, #16]
+    stp     x4, x5, [x0, #32]
+    stp     x6, x7, [x0, #48]
+    stp     x8, x9, [x0, #64]
+    stp     x10, x11, [x0, #80]
+    stp     x12, x13, [x0, #96]
+    stp     x14, x15, [x0, #112]
+    stp     x16, x17, [x0, #128]
+    stp     x18, x19, [x0, #144]
+    stp     x20, x21, [x0, #160]
+    stp     x22, x23, [x0, #176]
+    stp     x24, x25, [x0, #192]
+    stp     x26, x27, [x0, #208]
+    stp     x28, x29, [x0, #224]
+    mrs     x2, sp_el0
+    stp     x2, x1, [x0, #0]
+    mrs     x2, spsr_el3
+    stp     x30, x2, [x0, #240]
+    mrs     x2, elr_el3
+    mov     x3, sp
+    stp     x2, x3, [x0, #256]      // the pad holds SP
+    // Which core reports? The first.
+    adrp    x2, {crashing}
+    add     x2, x2, :lo12:{crashing}
+3:  ldaxr   w3, [x2]
+    cbnz    w3, 4f
+    mov     w3, #1
+    stxr    w4, w3, [x2]
+    cbnz    w4, 3b
+    adrp    x3, __boot_stack_end
+    mov     sp, x3
+    bl      {crash}
+4:  wfi                             // another one reports, or the report itself crashed
+    b       4b

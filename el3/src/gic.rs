@@ -1,0 +1,211 @@
+//! GICv3 as the monitor uses it: everything is non-secure Group 1, except one SGI, which is Group 0 with the highest
+//! priority. Group 0 comes to EL3 as an FIQ whatever the software below has masked.
+//!
+//! One SGI serves to stop a core and to wake one that is OFF: in both cases the core looks at its words, not at the
+//! interrupt, to know what to do.
+
+use crate::percore::PerCore;
+use aarch64_cpu::asm::barrier;
+use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi, Waker};
+use arm_gic::gicv3::{GicCpuInterface, GicDistributor, SgiTarget, SgiTargetGroup};
+use arm_gic::{IntId, InterruptGroup};
+use arm_sysregs::el1::accessors as el1;
+use arm_sysregs::el3::accessors as el3;
+use arm_sysregs::el3::registers::{IccCtlrEl3, IccSreEl3};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+use platform::machine;
+use safe_mmio::fields::ReadPureWrite;
+use safe_mmio::{UniqueMmioPointer, field, field_shared};
+
+/// The monitor's SGI. Secure software has 8 to 15 by convention (DEN0022 leaves the choice open).
+const SGI: u32 = 15;
+const SGI_BIT: u32 = 1 << SGI;
+
+/// Lowest priority that the CPU interface lets through: all that software below can set, and the monitor's 0.
+const PRIORITY_MASK: u8 = 0xf8;
+/// Four interrupts' priorities: the middle of what software below can set.
+const PRIORITIES: u32 = 0xc0c0_c0c0;
+
+/// How often a register is looked at before the hardware is given up on.
+const PATIENCE: u32 = 1_000_000;
+
+/// A redistributor.
+pub struct Redistributor {
+    /// Its address.
+    pub address: usize,
+    /// The affinity of its core.
+    pub mpidr: u64,
+}
+
+/// The redistributors of a region, in order. At most `frames`; the region says itself where it ends.
+///
+/// # Safety
+///
+/// The region must be mapped as device memory, and be one that the machine has.
+pub unsafe fn redistributors(region: usize) -> impl Iterator<Item = Redistributor> {
+    let (start, frames) = machine::GICR[region];
+    let mut ended = false;
+    (0..frames).map_while(move |frame| {
+        if ended {
+            return None;
+        }
+        let address = start + frame * machine::GICR_FRAME;
+        // SAFETY: by the caller's promise there is a redistributor at `start`, and one more after each that is not
+        // the last.
+        let registers = unsafe { redistributor_at(address) };
+        let gicr = field_shared!(registers, gicr);
+        let typer = field_shared!(gicr, typer).read();
+        ended = typer.last_redistributor();
+        Some(Redistributor { address, mpidr: typer.core_mpidr() })
+    })
+}
+
+/// # Safety
+///
+/// A redistributor must be mapped there as device memory.
+unsafe fn redistributor_at(address: usize) -> UniqueMmioPointer<'static, GicrSgi> {
+    let registers = address as *mut GicrSgi;
+    // SAFETY: device addresses are not null.
+    let registers = unsafe { NonNull::new_unchecked(registers) };
+    // SAFETY: by the caller's promise. Cores use their own redistributor only, the boot core reads before they run.
+    unsafe { UniqueMmioPointer::new(registers) }
+}
+
+/// Sets the distributor up, all but its enables.
+///
+/// # Safety
+///
+/// The distributor must be mapped as device memory, and nobody else use it.
+pub unsafe fn init_distributor() -> GicDistributor<'static> {
+    let registers = machine::GICD as *mut Gicd;
+    // SAFETY: the address of a device is not null.
+    let registers = unsafe { NonNull::new_unchecked(registers) };
+    // SAFETY: by the caller's promise.
+    let mut distributor = GicDistributor::new(unsafe { UniqueMmioPointer::new(registers) });
+    distributor.modify_control(GicdCtlr::ARE_S | GicdCtlr::ARE_NS, true);
+    // Every SPI: non-secure Group 1, a priority that software below can set.
+    distributor.configure_default_settings();
+    distributor
+}
+
+/// Enables the distributor. From here on the other cores go on: boot/reset.S waits for EnableGrp0.
+pub fn open(distributor: &mut GicDistributor) {
+    barrier::dsb(barrier::SY);
+    distributor.modify_control(GicdCtlr::EnableGrp0 | GicdCtlr::EnableGrp1NS, true);
+    barrier::dsb(barrier::SY);
+    aarch64_cpu::asm::sev();
+}
+
+/// Sets up the calling core's redistributor and CPU interface, once. The core is OFF or about to run.
+pub fn init_core(me: &PerCore) {
+    // SAFETY: boot::cold stored the address of this core's redistributor, in a region that it mapped.
+    let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
+    wake_redistributor(&mut registers);
+    let mut sgi = field!(registers, sgi);
+    put(field!(sgi, icenabler), 0, u32::MAX);
+    put(field!(sgi, igroupr), 0, !SGI_BIT);
+    put(field!(sgi, igrpmodr), 0, 0);
+    field!(sgi, nsacr).write(0);
+    for word in 0..8 {
+        put(field!(sgi, ipriorityr), word, PRIORITIES);
+    }
+    put(field!(sgi, ipriorityr), SGI as usize / 4, PRIORITIES & !(0xff << (8 * (SGI % 4))));
+    put(field!(sgi, isenabler), 0, SGI_BIT);
+
+    let sre = IccSreEl3::SRE | IccSreEl3::DFB | IccSreEl3::DIB | IccSreEl3::ENABLE;
+    // SAFETY: system registers are the only interface that the monitor uses.
+    unsafe { el3::write_icc_sre_el3(sre) };
+    isb();
+    el3::write_icc_ctlr_el3(IccCtlrEl3::empty());
+    forget(&mut registers);
+    GicCpuInterface::enable_group0(true);
+    isb();
+}
+
+/// Writes one register of several.
+fn put<const N: usize>(mut registers: UniqueMmioPointer<[ReadPureWrite<u32>; N]>, index: usize, value: u32) {
+    if let Some(mut register) = registers.get(index) {
+        register.write(value);
+    }
+}
+
+/// Wakes the redistributor, so that it forwards interrupts (GICv3, 12.11.42). A redistributor that does not wake leaves
+/// its core unreachable; boot goes on, and a stop says so.
+fn wake_redistributor(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
+    let mut gicr = field!(registers, gicr);
+    let mut waker = field!(gicr, waker);
+    let value = waker.read();
+    waker.write(value - Waker::PROCESSOR_SLEEP);
+    let awake = (0..PATIENCE).any(|_| !waker.read().contains(Waker::CHILDREN_ASLEEP));
+    if !awake {
+        defmt::error!("GIC: redistributor does not wake");
+    }
+}
+
+/// Before a new life: whatever is pending or active for the core from before is dropped.
+pub fn reset_core(me: &PerCore) {
+    // SAFETY: as in `init_core`.
+    let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
+    forget(&mut registers);
+}
+
+fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
+    let mut sgi = field!(registers, sgi);
+    put(field!(sgi, icactiver), 0, u32::MAX);
+    put(field!(sgi, icpendr), 0, u32::MAX);
+    // SAFETY: no Group 0 interrupt is being handled: what was acknowledged has been ended.
+    unsafe { el1::write_icc_ap0r0_el1(0) };
+    // SAFETY: with SCR_EL3.NS set this is the non-secure bank, and nothing non-secure runs on this core.
+    unsafe { el1::write_icc_ap1r0_el1(Default::default()) };
+    GicCpuInterface::set_priority_mask(PRIORITY_MASK);
+}
+
+/// Nothing non-secure reaches the core any more.
+pub fn close_below() {
+    GicCpuInterface::enable_group1_non_secure(false);
+    isb();
+}
+
+/// Interrupts every other core. One register write, however many there are.
+pub fn interrupt_others() {
+    send(SgiTarget::All);
+}
+
+/// Interrupts one core.
+pub fn interrupt(core: &PerCore) {
+    let mpidr = core.mpidr();
+    let byte = |shift: u32| (mpidr >> shift) as u8;
+    // A target list holds Aff0 0 to 15 (RS is not used: no platform here has more, `platform::topology`).
+    send(SgiTarget::List {
+        affinity3: byte(32),
+        affinity2: byte(16),
+        affinity1: byte(8),
+        target_list: 1 << (byte(0) & 15),
+    });
+}
+
+fn send(target: SgiTarget) {
+    // What the receiver is to find in memory is there before the interrupt is.
+    barrier::dsb(barrier::ISHST);
+    // It can only refuse what is no SGI.
+    let _ = GicCpuInterface::send_sgi(IntId::sgi(SGI), target, SgiTargetGroup::Group0);
+    isb();
+}
+
+/// Acknowledges and ends every pending Group 0 interrupt: at most one each of the few that there can be.
+pub fn acknowledge() {
+    for _ in 0..4 {
+        match GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group0) {
+            // 1020 to 1023 are not interrupts.
+            Some(interrupt) if u32::from(interrupt) < 1020 => {
+                GicCpuInterface::end_interrupt(interrupt, InterruptGroup::Group0);
+            }
+            _ => return,
+        }
+    }
+}
+
+fn isb() {
+    barrier::isb(barrier::SY);
+}

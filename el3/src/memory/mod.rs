@@ -1,0 +1,172 @@
+//! EL3's translation tables: W^X, devices as devices, a guard page below each stack.
+//!
+//! Built once by the boot core with translation off, then used by every core; after boot they change no more. Only
+//! what the monitor needs is mapped: its own code, constants and data, its devices, the device tree (read-only).
+
+use crate::percore::{self, PAGE};
+use aarch64_paging::MapError;
+use aarch64_paging::descriptor::{El23Attributes as Attributes, PhysicalAddress};
+use aarch64_paging::paging::{Constraints, El3, MemoryRegion, PageTable, RootTable, Translation};
+use core::cell::UnsafeCell;
+use core::ptr::NonNull;
+use platform::machine;
+use smp_stop::Core;
+
+core::arch::global_asm!(
+    include_str!("mmu.S"),
+    root = sym TABLES,
+    mair = const MAIR,
+    tcr = const TCR,
+    sctlr = const SCTLR_ON,
+);
+
+/// Index 0: device, nGnRE; index 1: normal, write-back, allocating (DDI0487, D24.2.109).
+const MAIR: u64 = 0xff04;
+/// 39 address bits, 4 KiB granule, walks write-back and inner shareable, 40-bit physical addresses, RES1
+/// (DDI0487, D24.2.191).
+const TCR: u64 = 25 | 0b01 << 8 | 0b01 << 10 | 0b11 << 12 | 0b010 << 16 | 1 << 23 | 1 << 31;
+/// With translation off: RES1, alignment checked, instruction cache, SP alignment checked.
+pub const SCTLR_OFF: u64 = SCTLR_RES1 | SCTLR_A | SCTLR_SA | SCTLR_I;
+/// With translation: also data cache, and what is writable is not executable (WXN).
+pub const SCTLR_ON: u64 = SCTLR_OFF | SCTLR_M | SCTLR_C | SCTLR_WXN;
+
+// SCTLR_EL3 (DDI0487, D24.2.175).
+const SCTLR_RES1: u64 = 0x30c5_0830;
+const SCTLR_M: u64 = 1 << 0;
+const SCTLR_A: u64 = 1 << 1;
+const SCTLR_C: u64 = 1 << 2;
+const SCTLR_SA: u64 = 1 << 3;
+const SCTLR_I: u64 = 1 << 12;
+const SCTLR_WXN: u64 = 1 << 19;
+
+/// How many tables there is room for. The root; for QEMU's `virt` three of level 2 for 0 to 3 GiB, for the core
+/// windows and for the second redistributor region; at level 3 flash, two of devices, RAM, and two of windows. Some
+/// spare for other machines.
+const TABLES_MAX: usize = 14;
+
+type Table = PageTable<Attributes>;
+
+#[repr(transparent)]
+struct Tables(UnsafeCell<[Table; TABLES_MAX]>);
+
+// SAFETY: only the boot core accesses the tables, before other cores use them, through `Pool`.
+unsafe impl Sync for Tables {}
+
+/// The first is the root.
+static TABLES: Tables = Tables(UnsafeCell::new([const { Table::EMPTY }; TABLES_MAX]));
+
+/// Hands the tables out one by one.
+struct Pool {
+    used: usize,
+}
+
+impl Translation<Attributes> for Pool {
+    fn allocate_table(&mut self) -> (NonNull<Table>, PhysicalAddress) {
+        assert!(self.used < TABLES_MAX, "out of translation tables");
+        let first: *mut Table = TABLES.0.get().cast();
+        // SAFETY: `used` is below the number of tables.
+        let table = unsafe { first.add(self.used) };
+        self.used += 1;
+        // SAFETY: a pointer into a static is not null.
+        let table = unsafe { NonNull::new_unchecked(table) };
+        (table, PhysicalAddress(table.addr().get()))
+    }
+
+    unsafe fn deallocate_table(&mut self, _table: NonNull<Table>) {
+        // Nothing is unmapped at boot, and later there is no `Pool`.
+    }
+
+    fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<Table> {
+        let table = pa.0 as *mut Table;
+        // SAFETY: it is the address of one of `TABLES`, which are mapped at their physical addresses.
+        unsafe { NonNull::new_unchecked(table) }
+    }
+}
+
+const NORMAL: Attributes = Attributes::VALID
+    .union(Attributes::ACCESSED)
+    .union(Attributes::USER_RES1)
+    .union(Attributes::ATTRIBUTE_INDEX_1)
+    .union(Attributes::INNER_SHAREABLE);
+const CODE: Attributes = NORMAL.union(Attributes::READ_ONLY);
+const CONSTANTS: Attributes = CODE.union(Attributes::XN);
+const DATA: Attributes = NORMAL.union(Attributes::XN);
+const BELOW: Attributes = CONSTANTS.union(Attributes::NS);
+const DEVICE: Attributes = Attributes::VALID
+    .union(Attributes::ACCESSED)
+    .union(Attributes::USER_RES1)
+    .union(Attributes::ATTRIBUTE_INDEX_0)
+    .union(Attributes::XN);
+
+unsafe extern "C" {
+    static __text_start: u8;
+    static __text_end: u8;
+    static __rodata_start: u8;
+    static __rodata_end: u8;
+    static __data_start: u8;
+    static __bss_end: u8;
+    static __boot_stack_start: u8;
+    static __boot_stack_end: u8;
+}
+
+/// The tables while they are being built.
+pub struct Builder(RootTable<El3, Pool>);
+
+impl Builder {
+    /// Maps all but the core windows. Translation is off.
+    pub fn new() -> Result<Self, MapError> {
+        let mut map = Self(RootTable::new(Pool { used: 0 }, 1, El3));
+        map.identity((&raw const __text_start).addr(), (&raw const __text_end).addr(), CODE)?;
+        map.identity((&raw const __rodata_start).addr(), (&raw const __rodata_end).addr(), CONSTANTS)?;
+        map.identity((&raw const __data_start).addr(), (&raw const __bss_end).addr(), DATA)?;
+        map.identity((&raw const __boot_stack_start).addr(), (&raw const __boot_stack_end).addr(), DATA)?;
+        for device in machine::DEVICES {
+            map.identity(device, device + PAGE, DEVICE)?;
+        }
+        map.identity(machine::GICD, machine::GICD + 0x1_0000, DEVICE)?;
+        map.redistributors(0)?;
+        let tree = machine::DEVICE_TREE;
+        map.identity(tree, tree + machine::DEVICE_TREE_MAX, BELOW)?;
+        Ok(map)
+    }
+
+    /// Maps a region of redistributors.
+    pub fn redistributors(&mut self, region: usize) -> Result<(), MapError> {
+        let (start, frames) = machine::GICR[region];
+        self.identity(start, start + frames * machine::GICR_FRAME, DEVICE)
+    }
+
+    /// Maps the core's page in its window; the page below it stays unmapped.
+    pub fn window(&mut self, core: Core) -> Result<(), MapError> {
+        let page = percore::page(core);
+        self.map(page, page + PAGE, percore::physical(core), DATA)
+    }
+
+    fn identity(&mut self, start: usize, end: usize, attributes: Attributes) -> Result<(), MapError> {
+        self.map(start, end, start, attributes)
+    }
+
+    fn map(&mut self, start: usize, end: usize, to: usize, attributes: Attributes) -> Result<(), MapError> {
+        let region = MemoryRegion::new(start, end);
+        self.0.map_range(&region, PhysicalAddress(to), attributes, Constraints::empty())
+    }
+
+    /// What was mapped is there for every core from now on.
+    pub fn publish(&self) {
+        aarch64_cpu::asm::barrier::dsb(aarch64_cpu::asm::barrier::ISHST);
+        aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
+    }
+}
+
+/// Turns translation and caches on.
+///
+/// # Safety
+///
+/// The tables map the code that runs, its stack and data at their physical addresses.
+pub unsafe fn enable() {
+    unsafe extern "C" {
+        fn mmu_on();
+    }
+    // SAFETY: passed on to the caller.
+    unsafe { mmu_on() }
+}

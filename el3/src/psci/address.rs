@@ -1,0 +1,36 @@
+//! Which entry points are good: aligned, and in non-secure RAM.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use platform::machine;
+
+/// Where non-secure RAM ends. Set once at boot; until then there is none.
+static DRAM_END: AtomicU64 = AtomicU64::new(machine::DRAM);
+
+/// Notes where non-secure RAM ends.
+pub fn set_dram_end(end: u64) {
+    DRAM_END.store(end, Relaxed);
+}
+
+/// Whether a core may start at this address in AArch64 state (DEN0022, 5.6: INVALID_ADDRESS if not).
+pub fn is_entry(address: u64) -> bool {
+    is_entry_in(address, machine::DRAM, DRAM_END.load(Relaxed))
+}
+
+fn is_entry_in(address: u64, start: u64, end: u64) -> bool {
+    address % 4 == 0 && (start..end).contains(&address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_aligned_and_in_ram() {
+        let good = |address| is_entry_in(address, 0x4000_0000, 0x8000_0000);
+        assert!(good(0x4000_0000));
+        assert!(good(0x7fff_fffc));
+        for bad in [0, 0x0e00_0000, 0x0900_0000, 0x3fff_fffc, 0x4000_0001, 0x4000_0002, 0x8000_0000, u64::MAX - 3] {
+            assert!(!good(bad), "{bad:#x}");
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! CPU_ON, CPU_OFF, AFFINITY_INFO.
+
+use super::{Answer, address};
+use crate::context::spsr;
+use crate::percore;
+use crate::power::{self, Start};
+use crate::stop::COORDINATOR;
+use aarch64_cpu::registers::*;
+use arm_psci::{AffinityInfo, EntryPoint, ErrorCode};
+use platform::machine;
+use smp_stop::{Core, StartError, State};
+
+/// The core with this affinity, if the machine has it. Reserved bits must be zero.
+pub fn core_of(mpidr: u64) -> Option<Core> {
+    let index = machine::TOPOLOGY.index(mpidr)?;
+    if index < crate::boot::count() { Core::new(index) } else { None }
+}
+
+/// CPU_ON (DEN0022, 5.6).
+pub fn on(target: u64, entry: EntryPoint) -> Answer {
+    let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
+    let address = entry.entry_point_address();
+    if !address::is_entry(address) {
+        return Err(ErrorCode::InvalidAddress);
+    }
+    let me = percore::this().core();
+    COORDINATOR.start(me, target).map_err(|error| match error {
+        StartError::AlreadyOn => ErrorCode::AlreadyOn,
+        StartError::OnPending => ErrorCode::OnPending,
+        StartError::Denied => ErrorCode::Denied,
+    })?;
+    let context_id = entry.context_id();
+    power::start(target, Start { entry: address, context_id, big_endian: caller_is_big_endian() });
+    Ok(0)
+}
+
+/// A started core has its starter's endianness (DEN0022, 6.4.3).
+fn caller_is_big_endian() -> bool {
+    const EE: u64 = 1 << 25;
+    let pstate = SPSR_EL3.get();
+    if pstate & spsr::AARCH32 != 0 {
+        pstate & spsr::E != 0
+    } else if spsr::el(pstate) == 2 {
+        SCTLR_EL2.get() & EE != 0
+    } else {
+        SCTLR_EL1.get() & EE != 0
+    }
+}
+
+/// CPU_OFF (DEN0022, 5.5).
+pub fn off() -> ! {
+    defmt::info!("off");
+    power::off()
+}
+
+/// AFFINITY_INFO (DEN0022, 5.7), of cores.
+pub fn affinity_info(mpidr: u64, level: u32) -> Answer {
+    match core_of(mpidr) {
+        Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.core(core).state)),
+        _ => Err(ErrorCode::InvalidParameters),
+    }
+}
+
+/// A state as AFFINITY_INFO has it.
+pub fn affinity_state(state: State) -> u64 {
+    let info = match state {
+        State::On => AffinityInfo::On,
+        State::Off => AffinityInfo::Off,
+        State::OnPending => AffinityInfo::OnPending,
+    };
+    info as u64
+}

@@ -1,0 +1,151 @@
+//! Dispatch of SMCs by their owner (DEN0028), and the architecture's own calls.
+
+/// Bit 31: a fast call. There are no yielding ones here.
+const FAST: u32 = 1 << 31;
+/// Bits 29..16 of a fast call's id: the owner in 29..24, the rest must be zero.
+const OWNER: u32 = 0x3fff_0000;
+
+const ARCHITECTURE: u32 = 0;
+const STANDARD: u32 = 4 << 24;
+const VENDOR_EL3: u32 = 7 << 24;
+
+/// Who answers a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    /// Arm architecture calls.
+    Architecture,
+    /// PSCI: numbers 0 to 0x1f of the standard services (DEN0028, 6.2).
+    Psci,
+    /// Standstill's own.
+    Vendor,
+    /// Nobody.
+    None,
+}
+
+/// The service of a function id.
+#[inline]
+pub fn service(id: u32) -> Service {
+    if id & FAST == 0 {
+        return Service::None;
+    }
+    match id & OWNER {
+        ARCHITECTURE => Service::Architecture,
+        STANDARD if id & 0xffe0 == 0 => Service::Psci,
+        VENDOR_EL3 => Service::Vendor,
+        _ => Service::None,
+    }
+}
+
+/// SMCCC_VERSION.
+const SMCCC_VERSION: u32 = FAST;
+/// SMCCC_ARCH_FEATURES.
+const ARCH_FEATURES: u32 = FAST | 1;
+/// What SMCCC_VERSION answers: 1.5 (DEN0028, 7.2).
+const VERSION: i64 = 0x0001_0005;
+
+/// An architecture call (DEN0028, 7). `None`: there is none with this id.
+#[inline]
+pub fn architecture(id: u32, argument: u64) -> Option<i64> {
+    match id {
+        SMCCC_VERSION => Some(VERSION),
+        ARCH_FEATURES => Some(match argument as u32 {
+            SMCCC_VERSION | ARCH_FEATURES => 0,
+            _ => -1,
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(target_os = "none")]
+mod target {
+    use super::{Service, architecture, service};
+    use crate::context::Context;
+    use crate::percore::PerCore;
+    use crate::psci;
+    use crate::stop::{self, COORDINATOR};
+
+    /// Bit 30: the SMC64 form.
+    const SMC64: u32 = 1 << 30;
+    /// Bit 16 of a fast call's id: no live SVE state. A hint, not part of the number (DEN0028, 3.1).
+    const SVE_HINT: u32 = 1 << 16;
+
+    /// Answers a call that does not wait. `None`: it is one for [`slow`].
+    #[inline]
+    pub fn fast(mut x: [u64; 4], context: &mut Context) -> Option<()> {
+        let id = x[0] as u32 & !SVE_HINT;
+        match service(id) {
+            Service::Architecture => match architecture(id, x[1]) {
+                Some(answer) => context.answer(answer),
+                None => context.unknown(),
+            },
+            Service::Psci => {
+                x[0] = u64::from(id);
+                return psci::fast(x, context);
+            }
+            Service::Vendor => return stop::calls::fast(id, x, context),
+            Service::None => context.unknown(),
+        }
+        Some(())
+    }
+
+    /// Carries out any call, with the caller's whole context saved.
+    pub fn slow(me: &PerCore, context: &mut Context) {
+        let [x0, x1, x2, x3, ..] = context.x;
+        let mut x = [x0, x1, x2, x3];
+        if context.is_aarch32() {
+            x = x.map(|x| u64::from(x as u32));
+            if x[0] as u32 & SMC64 != 0 {
+                return context.unknown();
+            }
+        }
+        let id = x[0] as u32 & !SVE_HINT;
+        x[0] = u64::from(id);
+        let done = match service(id) {
+            Service::Psci => psci::slow(x, me, context),
+            Service::Vendor => stop::calls::slow(id, x, me, context),
+            Service::Architecture | Service::None => None,
+        };
+        // A stop request by a condemned core was for the coordinator to decide. Everything else ends here.
+        if COORDINATOR.is_condemned(me.core()) {
+            stop::park(me, context);
+        }
+        if done.is_none() {
+            let _ = fast(x, context);
+        }
+    }
+}
+
+#[cfg(target_os = "none")]
+pub use target::{fast, slow};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_are_told_apart() {
+        assert_eq!(service(0x8000_0000), Service::Architecture);
+        assert_eq!(service(0x8400_0000), Service::Psci);
+        assert_eq!(service(0xc400_001f), Service::Psci);
+        assert_eq!(service(0x8400_0020), Service::None);
+        assert_eq!(service(0xc400_0050), Service::None);
+        assert_eq!(service(0x8700_0002), Service::Vendor);
+        assert_eq!(service(0xc700_0002), Service::Vendor);
+    }
+
+    #[test]
+    fn yielding_and_reserved_ids_are_nobodys() {
+        for id in [0, 0x0400_0000, 0x4400_0003, 0x8402_0000, 0x8480_0000, 0xbf00_0000, 0xffff_ffff, 0x7fff_ffff] {
+            assert_eq!(service(id), Service::None, "{id:#x}");
+        }
+    }
+
+    #[test]
+    fn architecture_calls() {
+        assert_eq!(architecture(0x8000_0000, 0), Some(0x1_0005));
+        assert_eq!(architecture(0x8000_0001, 0x8000_0000), Some(0));
+        assert_eq!(architecture(0x8000_0001, 0x8000_8000), Some(-1));
+        assert_eq!(architecture(0xc000_0000, 0), None);
+        assert_eq!(architecture(0x8000_0002, 0), None);
+    }
+}

@@ -1,0 +1,178 @@
+//! The coordinator's EL3 backend: a Group 0 SGI reaches every core, and to park is to be OFF in firmware.
+
+pub mod calls;
+#[cfg(target_os = "none")]
+pub mod record;
+
+use crate::MAX_CORES;
+use smp_stop::{Coordinator, Stopped, Stragglers};
+
+/// Who runs, who is starting, who stops whom.
+#[cfg(not(feature = "without-admission-gate"))]
+pub static COORDINATOR: Coordinator<MAX_CORES> = Coordinator::new();
+/// The negative control: a starting core does not look whether it has been stopped meanwhile.
+#[cfg(feature = "without-admission-gate")]
+pub static COORDINATOR: Coordinator<MAX_CORES> = Coordinator::new().without(smp_stop::Gate::Admission);
+
+/// What came of a stop.
+pub type Outcome = Result<Stopped, Stragglers>;
+
+#[cfg(target_os = "none")]
+mod target {
+    use super::{COORDINATOR, Outcome, record};
+    use crate::context::Context;
+    use crate::gic;
+    use crate::percore::{self, PerCore};
+    use crate::power::{self, now};
+    use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
+    use abi::call::kind;
+    use platform::machine;
+    use smp_stop::{Backend, Core, Failure, Kind, Patience, Scope, Targets};
+
+    /// What happens to the machine when everybody else is OFF.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub enum Then {
+        /// Nothing: the caller goes on.
+        Return,
+        /// It is reset.
+        Reset,
+        /// It is powered off.
+        PowerOff,
+    }
+
+    /// The backend, for one call by one core.
+    struct El3<'a> {
+        me: &'a PerCore,
+        context: &'a Context,
+        then: Then,
+    }
+
+    impl Backend for El3<'_> {
+        fn stop_call(&self, _kind: Kind, targets: Targets, _attempt: u32) {
+            reach(targets);
+        }
+
+        fn stop_complete(&self, _kind: Kind) {
+            finish(self.then);
+        }
+
+        fn park(&self) -> ! {
+            park(self.me, self.context)
+        }
+
+        fn now(&self) -> u64 {
+            now()
+        }
+
+        fn relax(&self) {
+            relax();
+        }
+    }
+
+    fn reach(targets: Targets) {
+        match targets {
+            Targets::Others => gic::interrupt_others(),
+            Targets::One(core) => gic::interrupt(percore::of(core)),
+        }
+    }
+
+    fn relax() {
+        // SAFETY: a hint.
+        unsafe { core::arch::asm!("yield", options(nomem, nostack, preserves_flags)) };
+    }
+
+    /// Does to the machine what was asked for. It takes effect after a while.
+    fn finish(then: Then) {
+        match then {
+            Then::Return => return,
+            // SAFETY: the device is mapped.
+            Then::Reset => unsafe { machine::reset() },
+            // SAFETY: the device is mapped.
+            Then::PowerOff => unsafe { machine::power_off() },
+        }
+        loop {
+            aarch64_cpu::asm::wfi();
+        }
+    }
+
+    /// A number of microseconds in ticks; 0 is for ever. A time beyond all measure is cut.
+    pub fn timeout(microseconds: u64) -> Option<u64> {
+        (microseconds != 0).then(|| microseconds.saturating_mul(CNTFRQ_EL0.get()) / 1_000_000)
+    }
+
+    /// Stops the cores in scope. A caller that loses is parked.
+    pub fn stop(me: &PerCore, context: &Context, kind: Kind, scope: Scope, timeout: Option<u64>) -> Outcome {
+        let backend = El3 { me, context, then: Then::Return };
+        let outcome = COORDINATOR.stop(&backend, me.core(), kind, scope, Patience { timeout, attempts: 1 });
+        match outcome {
+            Ok(stopped) => defmt::info!("stop complete: {=u64} cores", stopped.count as u64),
+            Err(left) => defmt::warn!("stop timed out: {=u64} cores left", left.count as u64),
+        }
+        outcome
+    }
+
+    /// Stops everybody, then the machine. A machine of which some core does not stop is reset or powered off all the
+    /// same, after five attempts of a second each.
+    pub fn machine_stop(me: &PerCore, context: &Context, kind: Kind, then: Then) -> ! {
+        let backend = El3 { me, context, then };
+        let patience = Patience { timeout: timeout(1_000_000), attempts: 5 };
+        if let Err(left) = COORDINATOR.stop(&backend, me.core(), kind, Scope::Others, patience) {
+            defmt::error!("{=u64} cores did not stop", left.count as u64);
+        }
+        loop {
+            finish(then);
+        }
+    }
+
+    /// The calling core was stopped by force: leaves its record and turns OFF.
+    pub fn park(me: &PerCore, context: &Context) -> ! {
+        let stop = COORDINATOR.stopping();
+        let reason = match stop.stopping {
+            Some(stopping) if stopping.condemns(me.core()) => code(stopping.kind),
+            _ => kind::LATE,
+        };
+        record::keep(me, context, reason, COORDINATOR.core(me.core()).epoch.number());
+        defmt::info!("stopped, PC {=u64:#x}, PSTATE {=u64:#x}", context.elr, context.spsr);
+        power::off()
+    }
+
+    /// The vendor calls' number of a kind.
+    fn code(of: Kind) -> u64 {
+        match of {
+            Kind::Stop => kind::STOP,
+            Kind::Reset => kind::RESET,
+            Kind::Off => kind::OFF,
+            Kind::Crash => kind::CRASH,
+        }
+    }
+
+    /// Stops everybody because the monitor itself has failed on this core: nothing but words, the SGI and the counter.
+    pub fn for_crash(me: Core) -> Outcome {
+        struct Crash;
+        impl Backend for Crash {
+            fn stop_call(&self, _kind: Kind, targets: Targets, _attempt: u32) {
+                reach(targets);
+            }
+            fn stop_complete(&self, _kind: Kind) {}
+            fn park(&self) -> ! {
+                power::off()
+            }
+            fn now(&self) -> u64 {
+                now()
+            }
+            fn relax(&self) {
+                relax();
+            }
+        }
+        let patience = Patience { timeout: timeout(1_000_000), attempts: 1 };
+        match COORDINATOR.try_stop(&Crash, me, Kind::Crash, Scope::Others, patience) {
+            Ok(stopped) => Ok(stopped),
+            Err(Failure::TimedOut(left)) => Err(left),
+            // Another core's crash stop came first; this one still has to say what happened to it.
+            Err(Failure::Lost) => Ok(smp_stop::Stopped { count: 0 }),
+        }
+    }
+}
+
+#[cfg(target_os = "none")]
+pub use target::{Then, for_crash, machine_stop, park, stop, timeout};
