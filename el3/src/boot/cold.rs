@@ -1,5 +1,6 @@
 //! The boot core's way from reset to the next image, and the others' to OFF.
 
+use super::tree::Tree;
 use super::{COUNT, lower};
 use crate::memory::{self, Builder};
 use crate::percore::{self, PerCore, SHARED_OFFSET};
@@ -8,8 +9,6 @@ use crate::psci::address;
 use crate::stop::COORDINATOR;
 use crate::{MAX_CORES, exception, gic};
 use core::sync::atomic::Ordering::Relaxed;
-use dtoolkit::Node as _;
-use dtoolkit::fdt::Fdt;
 use platform::machine;
 use smp_stop::Core;
 
@@ -22,10 +21,9 @@ pub extern "C" fn cold_boot() -> ! {
     unsafe { memory::enable() };
 
     let tree = device_tree();
-    if let Some(end) = tree.and_then(dram_end) {
-        address::set_dram_end(end);
-    }
-    let count = find_cores(&mut map, tree.and_then(core_count));
+    let machine = tree.map(Tree::machine).unwrap_or_default();
+    address::set_dram_end(machine.memory_end);
+    let count = find_cores(&mut map, machine.cores);
     COUNT.store(count, Relaxed);
     COORDINATOR.set_present(count);
 
@@ -51,40 +49,20 @@ pub extern "C" fn secondary_boot() -> ! {
 }
 
 /// The tree that the machine left, if there is one.
-fn device_tree() -> Option<Fdt<'static>> {
+fn device_tree() -> Option<Tree<'static>> {
     let tree = machine::DEVICE_TREE as *const u8;
     // SAFETY: `DEVICE_TREE_MAX` bytes are mapped there, read-only; nothing below EL3 runs yet that could change them.
     let bytes = unsafe { core::slice::from_raw_parts(tree, machine::DEVICE_TREE_MAX) };
-    Fdt::new(bytes).ok()
-}
-
-fn core_count(tree: Fdt) -> Option<usize> {
-    Some(tree.cpus().ok()?.cpus().count())
-}
-
-/// Where non-secure RAM ends.
-fn dram_end(tree: Fdt) -> Option<u64> {
-    tree.root()
-        .children()
-        .filter(|node| node.name_without_address() == "memory")
-        .filter_map(|node| node.reg().ok().flatten())
-        .flatten()
-        .filter_map(|range| {
-            let start: u64 = range.address().ok()?;
-            let size: u64 = range.size().ok()?;
-            start.checked_add(size)
-        })
-        .max()
+    Tree::new(bytes)
 }
 
 /// Finds the cores by their redistributors, and gives each its page. `expected`: how many the device tree has.
-fn find_cores(map: &mut Builder, expected: Option<usize>) -> usize {
+fn find_cores(map: &mut Builder, expected: usize) -> usize {
     let mut found = 0;
     for region in 0..machine::GICR.len() {
         if region > 0 {
             // Only the tree tells that there is another region.
-            let more = expected.is_some_and(|expected| expected > found);
-            if !more || found >= MAX_CORES || map.redistributors(region).is_err() {
+            if expected <= found || found >= MAX_CORES || map.redistributors(region).is_err() {
                 break;
             }
             map.publish();

@@ -3,6 +3,7 @@
 #[cfg(target_os = "none")]
 mod cold;
 pub mod lower;
+pub mod tree;
 
 #[cfg(target_os = "none")]
 use crate::{memory, percore};

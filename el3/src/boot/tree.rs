@@ -1,0 +1,205 @@
+//! Reads the device tree that the machine left: how many cores, how much memory.
+//!
+//! A reader of the flattened form (Devicetree Specification, 5) in its smallest: it walks the structure block once, trusts
+//! nothing, and ends at the first thing that is wrong.
+
+const MAGIC: u32 = 0xd00d_feed;
+const BEGIN_NODE: u32 = 1;
+const END_NODE: u32 = 2;
+const PROPERTY: u32 = 3;
+const NOP: u32 = 4;
+
+/// A flattened tree.
+#[derive(Clone, Copy)]
+pub struct Tree<'a> {
+    structure: &'a [u8],
+    strings: &'a [u8],
+}
+
+/// What a walk meets.
+#[derive(Debug, PartialEq, Eq)]
+enum Item<'a> {
+    Begin(&'a [u8]),
+    Property(&'a [u8], &'a [u8]),
+    End,
+}
+
+/// What the monitor wants to know of a machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// How many cores.
+    pub cores: usize,
+    /// Where the highest range of memory ends; 0 if there is none.
+    pub memory_end: u64,
+}
+
+fn word(bytes: &[u8], offset: usize) -> Option<u32> {
+    let bytes = bytes.get(offset..)?.first_chunk::<4>()?;
+    Some(u32::from_be_bytes(*bytes))
+}
+
+/// The bytes before the first NUL.
+fn text(bytes: &[u8]) -> Option<&[u8]> {
+    let length = bytes.iter().position(|&byte| byte == 0)?;
+    bytes.get(..length)
+}
+
+impl<'a> Tree<'a> {
+    /// The tree at the beginning of `bytes`, if there is one.
+    pub fn new(bytes: &'a [u8]) -> Option<Self> {
+        if word(bytes, 0)? != MAGIC {
+            return None;
+        }
+        let block = |offset: usize, size: usize| {
+            let start = word(bytes, offset)? as usize;
+            let size = word(bytes, size)? as usize;
+            bytes.get(start..start.checked_add(size)?)
+        };
+        Some(Self { structure: block(8, 36)?, strings: block(12, 32)? })
+    }
+
+    fn items(self) -> impl Iterator<Item = Item<'a>> {
+        let mut rest = self.structure;
+        core::iter::from_fn(move || {
+            loop {
+                let token = word(rest, 0)?;
+                rest = rest.get(4..)?;
+                let (item, length) = match token {
+                    BEGIN_NODE => {
+                        let name = text(rest)?;
+                        (Item::Begin(name), name.len() + 1)
+                    }
+                    END_NODE => (Item::End, 0),
+                    PROPERTY => {
+                        let length = word(rest, 0)? as usize;
+                        let name = text(self.strings.get(word(rest, 4)? as usize..)?)?;
+                        rest = rest.get(8..)?;
+                        (Item::Property(name, rest.get(..length)?), length)
+                    }
+                    NOP => continue,
+                    _ => return None,
+                };
+                rest = rest.get(length.checked_next_multiple_of(4)?..)?;
+                return Some(item);
+            }
+        })
+    }
+
+    /// Looks the tree through.
+    pub fn machine(self) -> Machine {
+        let mut machine = Machine::default();
+        let (mut depth, mut in_cpus, mut in_memory) = (0_usize, false, false);
+        // How a range is written below the root: words of the address, words of the size.
+        let mut cells = [2, 1];
+        for item in self.items() {
+            match item {
+                Item::Begin(name) => {
+                    depth += 1;
+                    if depth == 2 {
+                        in_cpus = name == b"cpus";
+                        in_memory = name == b"memory" || name.starts_with(b"memory@");
+                    } else if depth == 3 && in_cpus && name.starts_with(b"cpu@") {
+                        machine.cores += 1;
+                    }
+                }
+                Item::Property(b"#address-cells", value) if depth == 1 => cells[0] = word(value, 0).unwrap_or(2),
+                Item::Property(b"#size-cells", value) if depth == 1 => cells[1] = word(value, 0).unwrap_or(1),
+                Item::Property(b"reg", value) if depth == 2 && in_memory => {
+                    machine.memory_end = machine.memory_end.max(highest_end(value, cells));
+                }
+                Item::Property(..) => {}
+                Item::End => depth = depth.saturating_sub(1),
+            }
+        }
+        machine
+    }
+}
+
+/// The highest end of the ranges in a `reg`.
+fn highest_end(reg: &[u8], cells: [u32; 2]) -> u64 {
+    let [address, size] = cells.map(|cells| cells.min(2) as usize * 4);
+    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
+    reg.chunks_exact((address + size).max(4))
+        .filter_map(|range| range.split_at_checked(address))
+        .filter_map(|(start, size)| number(start).checked_add(number(size)))
+        .max()
+        .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::vec::Vec;
+
+    fn be(words: &[u32]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_be_bytes()).collect()
+    }
+
+    fn begin(name: &str) -> Vec<u8> {
+        let mut bytes = be(&[BEGIN_NODE]);
+        bytes.extend(name.as_bytes());
+        bytes.push(0);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    /// A machine of two cores with memory from 1 GiB to 3 GiB.
+    fn sample() -> Vec<u8> {
+        let strings = b"#address-cells\0#size-cells\0reg\0";
+        let structure: Vec<u8> = [
+            begin(""),
+            be(&[PROPERTY, 4, 0, 2]),
+            be(&[PROPERTY, 4, 15, 2]),
+            begin("memory@40000000"),
+            be(&[NOP, PROPERTY, 16, 27, 0, 0x4000_0000, 0, 0x8000_0000]),
+            be(&[END_NODE]),
+            begin("cpus"),
+            begin("cpu-map"),
+            be(&[END_NODE]),
+            begin("cpu@0"),
+            be(&[END_NODE]),
+            begin("cpu@1"),
+            be(&[END_NODE, END_NODE, END_NODE, 9]),
+        ]
+        .concat();
+        let header = 40;
+        let mut tree = be(&[MAGIC, 0, header, header + structure.len() as u32, 0, 17, 16, 0]);
+        tree.extend(be(&[strings.len() as u32, structure.len() as u32]));
+        tree.extend(structure);
+        tree.extend(strings);
+        tree
+    }
+
+    #[test]
+    fn a_machine_is_read() {
+        let machine = Tree::new(&sample()).unwrap().machine();
+        assert_eq!(machine, Machine { cores: 2, memory_end: 0xc000_0000 });
+    }
+
+    #[test]
+    fn no_tree_is_no_tree() {
+        assert!(Tree::new(&[]).is_none());
+        assert!(Tree::new(&[0; 64]).is_none());
+    }
+
+    #[test]
+    fn a_damaged_tree_does_no_harm() {
+        let sample = sample();
+        for length in 0..sample.len() {
+            if let Some(tree) = Tree::new(&sample[..length]) {
+                tree.machine();
+            }
+        }
+        for position in 0..sample.len() {
+            for value in [0, 1, 0x7f, 0xff] {
+                let mut damaged = sample.clone();
+                damaged[position] = value;
+                if let Some(tree) = Tree::new(&damaged) {
+                    tree.machine();
+                }
+            }
+        }
+    }
+}
