@@ -1,2 +1,113 @@
-//! The harness.
-fn main() {}
+//! The harness: starts the firmware on an emulator, reads its consoles, decides, and prints.
+//!
+//! `machine` says what is started and `scenario` what it is told to do; `run` carries what comes from the machine's
+//! wires (`console`, `log`, `qmp`) to the `judge`, who alone decides; `suite`, `steps` and `bench` are what people
+//! ask for, and `report` is what they see. There are no time limits but for silence and for the whole, both generous:
+//! the environment variable `STANDSTILL_PATIENCE` is a factor for slow machines.
+
+mod args;
+mod bench;
+mod command;
+mod console;
+mod count;
+mod flat;
+mod gdb;
+mod images;
+mod judge;
+mod log;
+mod machine;
+mod qmp;
+mod report;
+mod run;
+mod rundir;
+mod scenario;
+mod steps;
+mod suite;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::{
+    args::{Command, Wish},
+    images::Images,
+    judge::Limits,
+    machine::QEMU_VIRT,
+    report::{Mark, Report},
+    scenario::Variant,
+    suite::Suite,
+};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run() -> Result<bool> {
+    match args::parse(std::env::args().skip(1))? {
+        Command::QemuSecure(wish) => qemu_secure(&wish),
+        Command::QemuGdb(wish) => gdb::wait(&images::root()?, &wish),
+        Command::Test => steps::test(&images::root()?, patience()?),
+        Command::Bench => bench::bench(&images::root()?, patience()?),
+        Command::Flat(elf, flat) => flat::convert(&elf, &flat).map(|()| true),
+        Command::Help => {
+            println!("{}", args::USAGE);
+            Ok(true)
+        }
+    }
+}
+
+/// The factor by which this machine is slower than others, in its user's opinion.
+fn patience() -> Result<f64> {
+    let Ok(patience) = std::env::var("STANDSTILL_PATIENCE") else { return Ok(1.0) };
+    let factor: f64 = patience.parse().context("STANDSTILL_PATIENCE is no number")?;
+    ensure!(factor > 0.0 && factor.is_finite(), "STANDSTILL_PATIENCE is {patience}");
+    Ok(factor)
+}
+
+fn qemu_secure(wish: &Wish) -> Result<bool> {
+    let root = images::root()?;
+    let limits = Limits::scaled(patience()?);
+    let report = Report::new();
+    let jobs = suite::jobs(wish);
+    let mut images = BTreeMap::new();
+    for variant in jobs.iter().map(|job| job.scenario.variant).collect::<BTreeSet<_>>() {
+        // Somebody's own image is no other variant's.
+        if wish.image.is_some() && variant != Variant::Standard {
+            continue;
+        }
+        let own = wish.image.is_some() && wish.payload.is_some();
+        if own || built(&root, variant, &report) {
+            images.insert(variant, Images::find(&root, &QEMU_VIRT, variant, wish)?);
+        }
+    }
+    // With one scenario nothing else happens meanwhile, so that its log can be read.
+    let at_once = if wish.log { 1 } else { steps::AT_ONCE };
+    let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
+    suite.run(jobs, at_once);
+    println!("{}", report.counts().line());
+    Ok(report.counts().success())
+}
+
+/// Builds a variant; a failure is reported and counted.
+fn built(root: &Path, variant: Variant, report: &Report) -> bool {
+    let name = format!("build, {variant}");
+    let task = report.begin(&name);
+    match images::build(root, variant, &task) {
+        Ok(()) => true,
+        Err(output) => {
+            task.end(Mark::Fail, &name, &output);
+            false
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! `bench`: what calls cost in instructions, and what the monitor costs in memory and lines.
+//!
+//! Under `-icount shift=0,sleep=off` time is instructions, and the same in every run; the payload measures.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use anyhow::{Context, Result, bail};
+use object::{Object, ObjectSection, SectionFlags, elf::SHF_ALLOC};
+
+use crate::{
+    args::Wish,
+    console::Line,
+    count, images,
+    images::Images,
+    judge::{End, Limits, Verdict},
+    machine::{QEMU_VIRT, Setup},
+    report::{Mark, Report},
+    run::Order,
+    scenario::Variant,
+    suite,
+};
+
+/// A figure by which the monitor is judged, and what its peers need.
+struct Goal {
+    /// The payload's name for it.
+    figure: &'static str,
+    /// Measured with so many cores.
+    cores: u32,
+    /// What it is.
+    what: &'static str,
+    /// At most.
+    goal: u64,
+    /// Trusted Firmware-A, August 2026, release.
+    tf_a: &'static str,
+    /// Rusted Firmware-A, July 2026, release.
+    rf_a: &'static str,
+}
+
+const GOALS: &[Goal] = &[
+    goal("psci-version", 1, "PSCI_VERSION", 70, "205", "300"),
+    goal("smccc-version", 1, "SMCCC_VERSION", 60, "179", "259"),
+    goal("psci-features", 1, "PSCI_FEATURES(CPU_ON)", 90, "225", "361"),
+    goal("affinity-info-self", 1, "AFFINITY_INFO(self)", 100, "298", "382"),
+    goal("unknown-psci", 1, "unknown id in the PSCI range", 60, "192", "287"),
+    goal("unknown-service", 1, "unknown id of no service", 60, "148", "287"),
+    goal("cpu-on-self", 1, "CPU_ON(self) -> ALREADY_ON", 130, "511", "388"),
+    goal("cpu-cycle", 2, "CPU_ON -> runs -> CPU_OFF -> OFF", 1_800, "5,472", ""),
+    goal("boot", 1, "reset to the payload, 1 core", 1_000_000, "7.9 M", ""),
+    goal("boot", 8, "reset to the payload, 8 cores", 1_200_000, "11.0 M", ""),
+];
+
+const fn goal(
+    figure: &'static str,
+    cores: u32,
+    what: &'static str,
+    goal: u64,
+    tf_a: &'static str,
+    rf_a: &'static str,
+) -> Goal {
+    Goal { figure, cores, what, goal, tf_a, rf_a }
+}
+
+/// The numbers of cores measured with.
+const CORES: [u32; 3] = [1, 2, 8];
+/// One binary serves so many cores, and has room for all of them.
+const MOST_CORES: u64 = 512;
+/// The crates whose lines are counted.
+const CRATES: [&str; 6] = ["abi", "el1-test", "el3", "harness", "platform", "smp-stop"];
+
+/// Figures, by their name and the number of cores.
+type Figures = BTreeMap<(String, u32), u64>;
+
+/// Measures and prints; true if everything could be measured. A goal that is not met is no failure.
+pub fn bench(root: &Path, patience: f64) -> Result<bool> {
+    let report = Report::new();
+    let task = report.begin("build");
+    if let Err(output) = images::build(root, Variant::Standard, &task) {
+        task.end(Mark::Fail, "build", &output);
+        return Ok(false);
+    }
+    drop(task);
+    let images = Images::find(root, &QEMU_VIRT, Variant::Standard, &Wish::default())?;
+    let mut figures = Figures::new();
+    for cores in CORES {
+        measure(&images, cores, Limits::scaled(patience), &report, &mut figures);
+    }
+    table(&figures);
+    sizes(&images)?;
+    lines(root)?;
+    Ok(report.counts().failed == 0)
+}
+
+fn measure(images: &Images, cores: u32, limits: Limits, report: &Report, figures: &mut Figures) {
+    let name = format!("bench, {cores} cores");
+    let task = report.begin(&name);
+    let setup = Setup {
+        cores,
+        cpu: None,
+        el2: true,
+        icount: true,
+        gdb: None,
+        image: images.image.clone(),
+        payload: images.payload.clone(),
+    };
+    let order = Order {
+        machine: &QEMU_VIRT,
+        setup,
+        descriptor: "scenario=bench".into(),
+        end: End::Done,
+        limits,
+        table: images.table.clone(),
+    };
+    let outcome = order.run(&mut |_, step| task.update(step));
+    for line in &outcome.payload {
+        if let Line::Count(figure, instructions) = Line::parse(line) {
+            figures.insert((figure, cores), instructions);
+        }
+    }
+    if let Verdict::Fail(why) = &outcome.verdict {
+        task.end(Mark::Fail, &name, &suite::details(why, &outcome));
+    }
+}
+
+fn table(figures: &Figures) {
+    println!("{:36} {:>9} {:>9} {:>9} {:>9}", "instructions", "ours", "goal", "TF-A", "RF-A");
+    for Goal { figure, cores, what, goal, tf_a, rf_a } in GOALS {
+        let ours = figures.get(&(figure.to_string(), *cores));
+        let (shown, met) = match ours {
+            Some(&ours) => (ours.to_string(), if ours <= *goal { "met" } else { "NOT MET" }),
+            None => ("-".into(), "not measured"),
+        };
+        println!("{what:36} {shown:>9} {goal:>9} {tf_a:>9} {rf_a:>9}  {met}");
+    }
+    let known = |figure: &str, cores| GOALS.iter().any(|goal| goal.figure == figure && goal.cores == cores);
+    let others: Vec<_> = figures.iter().filter(|((figure, cores), _)| !known(figure, *cores)).collect();
+    if !others.is_empty() {
+        println!("\nmeasured besides:");
+    }
+    for ((figure, cores), instructions) in others {
+        println!("{:36} {instructions:>9}", format!("{figure}, {cores} cores"));
+    }
+}
+
+fn sizes(images: &Images) -> Result<()> {
+    let image = fs::metadata(&images.image)?.len();
+    let elf = images.elf.as_deref().context("the monitor's ELF file is missing")?;
+    let ram = secure_ram(&fs::read(elf)?).with_context(|| elf.display().to_string())?;
+    println!("\n{:36} {:>9} {:>9} {:>9} {:>9}", "bytes", "ours", "goal", "TF-A", "RF-A");
+    let row = |what: &str, ours: u64, goal: u64, tf_a: &str, rf_a: &str| {
+        let met = if ours <= goal { "met" } else { "NOT MET" };
+        println!("{what:36} {ours:>9} {goal:>9} {tf_a:>9} {rf_a:>9}  {met}");
+    };
+    row("image: all that boots a kernel", image, 48 << 10, "105,547", "100,288");
+    row("secure RAM per core, all included", ram.div_ceil(MOST_CORES), 4 << 10, "5.5 K", "8 K+");
+    println!("{:36} {ram:>9}", format!("secure RAM, for {MOST_CORES} cores"));
+    Ok(())
+}
+
+/// The bytes of RAM that the monitor takes: all that is allocated and writable.
+fn secure_ram(elf: &[u8]) -> Result<u64> {
+    let file = object::File::parse(elf)?;
+    let writable = |flags| match flags {
+        SectionFlags::Elf { sh_flags } => {
+            sh_flags & u64::from(SHF_ALLOC) != 0 && sh_flags & u64::from(object::elf::SHF_WRITE) != 0
+        }
+        _ => false,
+    };
+    let sizes = file.sections().filter(|section| writable(section.flags())).map(|section| section.size());
+    match sizes.sum() {
+        0 => bail!("no section in RAM"),
+        bytes => Ok(bytes),
+    }
+}
+
+fn lines(root: &Path) -> Result<()> {
+    println!("\n{:36} {:>9} {:>9} {:>9} {:>9}", "lines", "code", "tests", "assembly", "unsafe");
+    for name in CRATES {
+        let count::Lines { code, tests, assembly, unsafe_blocks } = count::of_crate(&root.join(name))?;
+        println!("{name:36} {code:>9} {tests:>9} {assembly:>9} {unsafe_blocks:>9}");
+    }
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! Decides whether a scenario passed: a state machine over what was heard, with the time as an argument.
+//!
+//! The judge is told everything that comes from the machine, from whichever wire. The order on one wire is the
+//! machine's, between two wires it is not: a reset may be heard of before the line that announced it. So nothing is
+//! held against the machine at once that a line still on its way could explain.
+
+use std::time::Duration;
+
+use crate::{console::Line, log};
+
+/// How a scenario has to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The payload says that it is done.
+    Done,
+    /// The payload has the machine powered off.
+    PowerOff,
+    /// EL3 reports a crash that names this as its cause.
+    Crash(&'static str),
+    /// A check fails and says one of these words: the scenario is a negative control.
+    FailedCheck(&'static [&'static str]),
+}
+
+/// How long to wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Without a line from either console.
+    pub silence: Duration,
+    /// The same, once a check has failed: only more about the failure can follow.
+    pub silence_after_failure: Duration,
+    /// From start to end.
+    pub whole: Duration,
+    /// For what is already on its way.
+    pub grace: Duration,
+}
+
+impl Limits {
+    /// The usual limits, made longer (or shorter) by a factor.
+    pub fn scaled(patience: f64) -> Limits {
+        let seconds = |n: f64| Duration::from_secs_f64((n * patience).clamp(0.1, 1e6));
+        Limits {
+            silence: seconds(120.0),
+            silence_after_failure: seconds(15.0),
+            whole: seconds(600.0),
+            grace: seconds(10.0),
+        }
+    }
+
+    /// No limits: somebody is looking at the machine with a debugger.
+    pub fn none() -> Limits {
+        Limits { grace: Duration::from_secs(10), ..Limits::scaled(1e9) }
+    }
+}
+
+/// Something that came from the machine.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// A line of the payload's console.
+    Payload(Line),
+    /// A line of the monitor's.
+    Monitor(log::Entry),
+    /// The machine was reset; did its software ask for it?
+    Reset { by_guest: bool },
+    /// The machine was powered off; did its software ask for it?
+    Shutdown { by_guest: bool },
+    /// QEMU has ended, and everything it sent has been heard.
+    Gone,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Listen on.
+    Wait,
+    /// Nothing more can change the verdict: end the machine, hear what is still on its way, and ask for the verdict.
+    Stop,
+}
+
+/// What became of the scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All as it must be; how many checks said so.
+    Pass(u32),
+    /// What was wrong, the most telling first.
+    Fail(Vec<String>),
+}
+
+/// The judge of one run.
+pub struct Judge {
+    end: End,
+    limits: Limits,
+    last_heard: Duration,
+    /// What the payload is doing, for "waited for".
+    step: String,
+    checks: u32,
+    failed_checks: Vec<String>,
+    crash: Vec<String>,
+    crash_complete: bool,
+    done: Option<bool>,
+    resets_announced: u32,
+    resets: u32,
+    off_announced: bool,
+    off: bool,
+    gone: bool,
+    /// Since when something does not match what was announced.
+    odd_since: Option<Duration>,
+    /// A limit that was hit, or a thing that cannot be explained any more.
+    fatal: Option<String>,
+    /// The machine has been told to end: what ends now proves nothing.
+    stopped: bool,
+}
+
+impl Judge {
+    /// A judge at time zero.
+    pub fn new(end: End, limits: Limits) -> Judge {
+        Judge {
+            end,
+            limits,
+            last_heard: Duration::ZERO,
+            step: "the payload's first line".into(),
+            checks: 0,
+            failed_checks: Vec::new(),
+            crash: Vec::new(),
+            crash_complete: false,
+            done: None,
+            resets_announced: 0,
+            resets: 0,
+            off_announced: false,
+            off: false,
+            gone: false,
+            odd_since: None,
+            fatal: None,
+            stopped: false,
+        }
+    }
+
+    /// Takes what was heard at a time.
+    pub fn hear(&mut self, heard: Heard, now: Duration) {
+        self.last_heard = now;
+        match heard {
+            Heard::Payload(line) => self.line(line),
+            Heard::Monitor(entry) if entry.kind == log::Kind::Crash => {
+                self.crash_complete |= entry.text.contains(log::CRASH_ENDS);
+                self.crash.push(entry.text);
+            }
+            Heard::Monitor(_) => {}
+            Heard::Reset { .. } | Heard::Shutdown { .. } if self.stopped => {}
+            Heard::Reset { by_guest: true } => self.resets += 1,
+            Heard::Reset { by_guest: false } => self.give_up("the machine was reset from outside"),
+            Heard::Shutdown { by_guest: true } => self.off = true,
+            Heard::Shutdown { by_guest: false } => self.give_up("QEMU was ended from outside"),
+            Heard::Gone => self.gone = true,
+        }
+    }
+
+    /// Something went wrong that no line can mend.
+    pub fn give_up(&mut self, why: impl Into<String>) {
+        self.fatal.get_or_insert(why.into());
+    }
+
+    fn line(&mut self, line: Line) {
+        match line {
+            Line::Step(what) => self.step = what,
+            Line::CheckOk(_) => self.checks += 1,
+            Line::CheckFailed(what) => self.failed_checks.push(what),
+            Line::ExpectReset => self.resets_announced += 1,
+            Line::ExpectOff => self.off_announced = true,
+            Line::Done(pass) => self.done = Some(pass),
+            Line::Count(..) | Line::Other => {}
+        }
+    }
+
+    /// What to do at a time; to be asked after everything heard, and now and then.
+    pub fn next(&mut self, now: Duration) -> Next {
+        if self.stopped {
+            return Next::Stop;
+        }
+        let settled = self.settled(now);
+        if !settled && self.fatal.is_none() {
+            self.watch_the_clock(now);
+        }
+        self.stopped = settled || self.fatal.is_some();
+        if self.stopped { Next::Stop } else { Next::Wait }
+    }
+
+    /// Is there nothing more to hear?
+    fn settled(&mut self, now: Duration) -> bool {
+        if self.gone {
+            return true;
+        }
+        if self.crash_complete || matches!(self.end, End::FailedCheck(_)) && self.control_found() {
+            return true;
+        }
+        // What is announced but not there, or there but not announced, gets a little time to come right.
+        let odd = self.resets > self.resets_announced
+            || self.off
+            || !self.crash.is_empty()
+            || self.done.is_some() && (self.resets != self.resets_announced || self.off_announced);
+        if !odd {
+            self.odd_since = None;
+            return self.done.is_some();
+        }
+        now.saturating_sub(*self.odd_since.get_or_insert(now)) >= self.limits.grace
+    }
+
+    fn watch_the_clock(&mut self, now: Duration) {
+        let silence =
+            if self.failed_checks.is_empty() { self.limits.silence } else { self.limits.silence_after_failure };
+        if now >= self.limits.whole {
+            self.give_up(format!("no end after {} s; {}", now.as_secs(), self.awaited()));
+        } else if now.saturating_sub(self.last_heard) >= silence {
+            self.give_up(format!("silent for {} s; {}", silence.as_secs(), self.awaited()));
+        }
+    }
+
+    fn awaited(&self) -> String {
+        let what = match self.end {
+            _ if self.resets_announced > self.resets => "the reset",
+            _ if self.off_announced => "the power-off",
+            End::Done => "DONE",
+            End::PowerOff => "EXPECT off",
+            End::Crash(_) => "EL3's crash report",
+            End::FailedCheck(_) => "a check to fail, or DONE",
+        };
+        format!("waited for {what}, after: {}", self.step)
+    }
+
+    /// What the payload is doing.
+    pub fn step(&self) -> &str {
+        &self.step
+    }
+
+    fn control_found(&self) -> bool {
+        let End::FailedCheck(words) = self.end else { return false };
+        self.failed_checks.iter().any(|check| words.iter().any(|word| check.contains(word)))
+    }
+
+    /// The verdict, once the machine has ended.
+    pub fn verdict(&self) -> Verdict {
+        let mut wrong = Vec::new();
+        if let End::FailedCheck(words) = self.end {
+            if self.control_found() {
+                return Verdict::Pass(self.checks);
+            }
+            wrong.push(format!(
+                "no check failed that says \"{}\": the control proves nothing",
+                words.join("\" or \"")
+            ));
+        }
+        wrong.extend(self.failed_checks.iter().map(|check| format!("check failed: {check}")));
+        if !self.crash.is_empty() || matches!(self.end, End::Crash(_)) {
+            self.judge_crash(&mut wrong);
+        }
+        wrong.extend(self.fatal.clone());
+        self.judge_end(&mut wrong);
+        if wrong.is_empty() { Verdict::Pass(self.checks) } else { Verdict::Fail(wrong) }
+    }
+
+    fn judge_crash(&self, wrong: &mut Vec<String>) {
+        match self.end {
+            End::Crash(_) if self.crash.is_empty() => wrong.push("no crash report from EL3".into()),
+            End::Crash(_) if !self.crash_complete => wrong.push("EL3's crash report is cut off".into()),
+            End::Crash(cause) if self.crash.iter().any(|line| line.contains(cause)) => {}
+            End::Crash(cause) => wrong.push(format!("EL3's crash report does not say \"{cause}\"")),
+            _ => wrong.push(format!("EL3 crashed: {}", self.crash.join(" | "))),
+        }
+    }
+
+    fn judge_end(&self, wrong: &mut Vec<String>) {
+        if matches!(self.end, End::Crash(_)) {
+            return; // EL3 may reset the machine after its report
+        }
+        if self.resets > self.resets_announced {
+            wrong.push("the machine was reset, and nobody had announced it".into());
+        }
+        if self.off && !self.off_announced {
+            wrong.push("the machine was powered off, and nobody had announced it".into());
+        }
+        if self.done == Some(false) {
+            wrong.push("the payload says DONE fail".into());
+        }
+        if !wrong.is_empty() {
+            return; // the rest follows from what is said already
+        }
+        if self.resets < self.resets_announced {
+            wrong.push("a reset was announced and never came".into());
+        }
+        match (self.end, self.off, self.done) {
+            (End::PowerOff, false, _) => wrong.push("the machine was not powered off".into()),
+            (_, false, _) if self.off_announced => {
+                wrong.push("a power-off was announced and never came".into());
+            }
+            (_, false, None) => wrong.push(format!("QEMU ended by itself; {}", self.awaited())),
+            (End::Done | End::FailedCheck(_), true, _) => wrong.push("power-off instead of DONE".into()),
+            _ => {}
+        }
+        if self.checks == 0 {
+            wrong.push("nothing was checked: not one CHECK ok".into());
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

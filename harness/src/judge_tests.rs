@@ -1,0 +1,201 @@
+//! Verdicts on recorded transcripts: `TIME TEXT` on each line, `>` the payload's console, `!` the monitor's,
+//! `reset`, `off` and `killed` from QEMU.
+
+use super::*;
+use log::{Entry, Kind};
+
+/// Plays a transcript as a run does, and returns the verdict and the second in which the judge had enough.
+fn judge(end: End, transcript: &str) -> (Verdict, u64) {
+    let mut judge = Judge::new(end, Limits::scaled(1.0));
+    let mut events: Vec<(u64, Heard)> = transcript
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| {
+            let (time, what) = line.split_once(' ').unwrap();
+            (time.parse().unwrap(), heard(what))
+        })
+        .collect();
+    events.reverse();
+    for second in 0.. {
+        let now = Duration::from_secs(second);
+        while events.last().is_some_and(|&(time, _)| time <= second) {
+            judge.hear(events.pop().unwrap().1, now);
+            if judge.next(now) == Next::Stop {
+                // What comes in the same second is what was on its way.
+                while events.last().is_some_and(|&(time, _)| time <= second) {
+                    judge.hear(events.pop().unwrap().1, now);
+                }
+                judge.hear(Heard::Gone, now);
+                return (judge.verdict(), second);
+            }
+        }
+        if judge.next(now) == Next::Stop {
+            judge.hear(Heard::Gone, now);
+            return (judge.verdict(), second);
+        }
+    }
+    unreachable!()
+}
+
+fn heard(what: &str) -> Heard {
+    match what.split_once(' ').unwrap_or((what, "")) {
+        (">", line) => Heard::Payload(Line::parse(line)),
+        ("!", text) => Heard::Monitor(Entry { kind: Kind::Crash, text: text.into() }),
+        ("log", text) => Heard::Monitor(Entry { kind: Kind::Frame, text: text.into() }),
+        ("reset", _) => Heard::Reset { by_guest: true },
+        ("off", _) => Heard::Shutdown { by_guest: true },
+        ("killed", _) => Heard::Shutdown { by_guest: false },
+        ("gone", _) => Heard::Gone,
+        _ => panic!("{what}"),
+    }
+}
+
+fn passes(end: End, transcript: &str) -> u32 {
+    match judge(end, transcript).0 {
+        Verdict::Pass(checks) => checks,
+        Verdict::Fail(why) => panic!("{why:?}"),
+    }
+}
+
+/// The first reason, and when.
+fn fails(end: End, transcript: &str) -> (String, u64) {
+    match judge(end, transcript) {
+        (Verdict::Fail(why), second) => (why[0].clone(), second),
+        (Verdict::Pass(_), _) => panic!("passed"),
+    }
+}
+
+#[test]
+fn done_and_checked() {
+    let transcript = "1 > STEP starting\n1 log 12 INFO up\n2 > CHECK ok a\n2 > CHECK ok b\n3 > DONE pass";
+    assert_eq!(passes(End::Done, transcript), 2);
+}
+
+#[test]
+fn a_failed_check_counts_whatever_the_payload_says_in_the_end() {
+    let transcript = "1 > CHECK ok a\n2 > CHECK FAILED core 1 is ON\n3 > DONE pass";
+    assert_eq!(fails(End::Done, transcript), ("check failed: core 1 is ON".into(), 3));
+}
+
+#[test]
+fn nothing_checked_is_no_success() {
+    let (why, _) = fails(End::Done, "1 > STEP x\n2 > DONE pass");
+    assert!(why.contains("not one CHECK ok"), "{why}");
+}
+
+#[test]
+fn done_fail() {
+    assert_eq!(fails(End::Done, "1 > CHECK ok a\n2 > DONE fail").0, "the payload says DONE fail");
+}
+
+#[test]
+fn silence_ends_it_and_says_what_was_awaited() {
+    let (why, second) = fails(End::Done, "1 > CHECK ok a\n5 > STEP core 1 panics");
+    assert_eq!((why.as_str(), second), ("silent for 120 s; waited for DONE, after: core 1 panics", 125));
+}
+
+#[test]
+fn silence_from_the_start() {
+    let (why, _) = fails(End::Done, "");
+    assert_eq!(why, "silent for 120 s; waited for DONE, after: the payload's first line");
+}
+
+#[test]
+fn after_a_failed_check_nobody_waits_long() {
+    assert_eq!(fails(End::Done, "1 > CHECK FAILED a").1, 16);
+}
+
+#[test]
+fn chatter_without_end() {
+    let transcript: String = (0..700).map(|second| format!("{second} > INFO alive\n")).collect();
+    let (why, second) = fails(End::Done, &transcript);
+    assert!(why.starts_with("no end after 600 s"), "{why}");
+    assert_eq!(second, 600);
+}
+
+#[test]
+fn an_announced_reset() {
+    assert_eq!(passes(End::Done, "1 > CHECK ok a\n1 > EXPECT reset\n1 reset\n3 > CHECK ok b\n4 > DONE pass"), 2);
+}
+
+#[test]
+fn the_reset_may_be_heard_of_before_its_announcement() {
+    assert_eq!(passes(End::Done, "1 > CHECK ok a\n2 reset\n4 > EXPECT reset\n9 > DONE pass"), 1);
+}
+
+#[test]
+fn or_after_the_end() {
+    assert_eq!(passes(End::Done, "1 > CHECK ok a\n2 > EXPECT reset\n4 > DONE pass\n5 reset"), 1);
+}
+
+#[test]
+fn an_unannounced_reset() {
+    let (why, second) = fails(End::Done, "1 > CHECK ok a\n2 reset\n3 > CHECK ok b\n4 > DONE pass");
+    assert!(why.contains("nobody had announced"), "{why}");
+    assert_eq!(second, 12);
+}
+
+#[test]
+fn a_reset_that_never_came() {
+    let (why, _) = fails(End::Done, "1 > CHECK ok a\n2 > EXPECT reset\n3 > DONE pass");
+    assert!(why.contains("never came"), "{why}");
+    let (why, _) = fails(End::Done, "1 > CHECK ok a\n2 > EXPECT reset");
+    assert!(why.contains("waited for the reset"), "{why}");
+}
+
+#[test]
+fn power_off() {
+    assert_eq!(passes(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n2 gone"), 1);
+    // All that QEMU sent is heard before it counts as gone, so the order of the wires does not matter here either.
+    assert_eq!(passes(End::PowerOff, "1 > CHECK ok a\n2 off\n3 > EXPECT off\n3 gone"), 1);
+    let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 off\n2 gone");
+    assert!(why.contains("powered off, and nobody"), "{why}");
+    let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 > DONE pass");
+    assert!(why.contains("not powered off"), "{why}");
+    let (why, _) = fails(End::Done, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n2 gone");
+    assert!(why.contains("instead of DONE"), "{why}");
+    let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off");
+    assert!(why.contains("waited for the power-off"), "{why}");
+}
+
+#[test]
+fn qemu_dies() {
+    assert!(fails(End::Done, "1 > CHECK ok a\n2 gone").0.starts_with("QEMU ended by itself"));
+    assert!(fails(End::Done, "1 > CHECK ok a\n2 killed\n2 gone").0.contains("from outside"));
+    assert!(fails(End::PowerOff, "1 > CHECK ok a\n1 > EXPECT off\n2 gone").0.contains("not powered off"));
+}
+
+const REPORT: &str = "1 > STEP x\n2 ! *** STANDSTILL CRASH\n2 ! stack overflow on core 1\n2 ! *** END OF CRASH";
+
+#[test]
+fn a_crash_nobody_wanted() {
+    let (why, second) = fails(End::Done, REPORT);
+    assert!(why.contains("EL3 crashed") && why.contains("stack overflow on core 1"), "{why}");
+    assert_eq!(second, 2);
+    // Even when the payload says that all is well.
+    let (why, _) = fails(End::Done, "1 > CHECK ok a\n2 > DONE pass\n2 ! *** STANDSTILL CRASH");
+    assert!(why.contains("EL3 crashed"), "{why}");
+}
+
+#[test]
+fn a_crash_that_the_scenario_is_about() {
+    assert_eq!(passes(End::Crash("stack overflow"), REPORT), 0);
+    assert!(fails(End::Crash("panicked"), REPORT).0.contains("does not say \"panicked\""));
+    assert!(fails(End::Crash("panicked"), "1 > CHECK ok a\n2 > DONE pass").0.contains("no crash report"));
+    let (why, second) = fails(End::Crash("stack"), "2 ! *** STANDSTILL CRASH\n3 ! stack overflow");
+    assert!(why.contains("cut off"), "{why}");
+    assert_eq!(second, 12);
+}
+
+#[test]
+fn a_negative_control() {
+    let control = End::FailedCheck(&["lost", "straggler"]);
+    assert_eq!(passes(control, "1 > CHECK ok a\n2 > CHECK FAILED core 1 is lost"), 1);
+    let (why, _) = fails(control, "1 > CHECK ok a\n2 > DONE pass");
+    assert!(why.contains("the control proves nothing"), "{why}");
+    let (why, _) = fails(control, "1 > CHECK FAILED no memory\n2 > DONE fail");
+    assert!(why.contains("the control proves nothing"), "{why}");
+    let (why, _) = fails(control, "1 > CHECK ok a");
+    assert!(why.contains("the control proves nothing"), "{why}");
+}

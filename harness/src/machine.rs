@@ -1,0 +1,215 @@
+//! A machine, as data: what its emulator is called, where things are loaded, how its command line reads.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+
+use crate::rundir::RunDir;
+
+/// A kind of machine.
+pub struct Machine {
+    /// The emulator's program.
+    pub emulator: &'static str,
+    /// What the images for it are called, without `.bin`, `.elf`.
+    pub image: &'static str,
+    /// The same for the payload.
+    pub payload: &'static str,
+    /// The emulator's name for the machine, with the options that are always the same.
+    pub model: &'static str,
+    /// The usual kind of core.
+    pub cpu: &'static str,
+    /// Memory.
+    pub memory: &'static str,
+    /// Where the payload is loaded, and entered by the monitor.
+    pub payload_at: u64,
+    /// Where the payload finds its descriptor: one line of text, ended by a zero byte.
+    pub descriptor_at: u64,
+}
+
+/// QEMU's `virt` with the Security Extensions: the firmware starts every core at EL3.
+pub const QEMU_VIRT: Machine = Machine {
+    emulator: "qemu-system-aarch64",
+    image: "standstill-qemu",
+    payload: "el1-test-qemu",
+    model: "virt,secure=on,gic-version=3",
+    cpu: "max",
+    memory: "2G",
+    payload_at: 0x6000_0000,
+    descriptor_at: 0x5fff_0000,
+};
+
+/// One machine of a kind: what may differ from run to run.
+#[derive(Clone)]
+pub struct Setup {
+    /// How many cores.
+    pub cores: u32,
+    /// Another kind of core than the usual one.
+    pub cpu: Option<String>,
+    /// Have the cores EL2?
+    pub el2: bool,
+    /// Count instructions as time: one core at a time, the same in every run.
+    pub icount: bool,
+    /// Wait for gdb on this port of the loopback interface.
+    pub gdb: Option<u16>,
+    /// The monitor's flat image.
+    pub image: PathBuf,
+    /// The payload's flat image.
+    pub payload: PathBuf,
+}
+
+impl Machine {
+    /// The emulator's command line. The sockets and the descriptor are in `dir`. The machine waits for `cont`, so
+    /// that no event is missed before somebody listens.
+    pub fn command_line(&self, setup: &Setup, dir: &RunDir) -> Vec<String> {
+        let virtualization = if setup.el2 { "on" } else { "off" };
+        let blob = |file: &Path, at: u64| format!("loader,file={},addr={at:#x},force-raw=on", comma(file));
+        let socket = |name: &str| format!("unix:{}", comma(&dir.file(name)));
+        let mut line = vec![
+            self.emulator.into(),
+            "-machine".into(),
+            format!("{},virtualization={virtualization}", self.model),
+            "-cpu".into(),
+            setup.cpu.clone().unwrap_or(self.cpu.into()),
+        ];
+        let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
+        option("-smp", setup.cores.to_string());
+        option("-m", self.memory.into());
+        option("-display", "none".into());
+        option("-monitor", "none".into());
+        option("-nic", "none".into());
+        option("-bios", setup.image.display().to_string());
+        option("-device", blob(&setup.payload, self.payload_at));
+        option("-device", blob(&dir.file(DESCRIPTOR), self.descriptor_at));
+        option("-serial", socket(PAYLOAD_SOCKET));
+        option("-serial", socket(MONITOR_SOCKET));
+        option("-qmp", socket(QMP_SOCKET));
+        if setup.icount {
+            option("-icount", "shift=0,sleep=off".into());
+        }
+        if let Some(port) = setup.gdb {
+            option("-gdb", format!("tcp:127.0.0.1:{port}"));
+        }
+        line.push("-S".into());
+        line
+    }
+}
+
+/// The descriptor's file in the directory of a run.
+pub const DESCRIPTOR: &str = "descriptor";
+/// The socket of the payload's console.
+pub const PAYLOAD_SOCKET: &str = "payload.sock";
+/// The socket of the monitor's console.
+pub const MONITOR_SOCKET: &str = "monitor.sock";
+/// The socket of QEMU's own protocol.
+pub const QMP_SOCKET: &str = "qmp.sock";
+/// What QEMU itself had to say.
+pub const EMULATOR_OUTPUT: &str = "qemu.log";
+
+/// A file name inside one of QEMU's option lists, where a comma is written twice.
+fn comma(file: &Path) -> String {
+    file.display().to_string().replace(',', ",,")
+}
+
+/// A command line as one would type it.
+pub fn typed(line: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_=,.:/+@%".contains(c);
+    let quoted = line.iter().map(|word| {
+        if !word.is_empty() && word.chars().all(plain) {
+            word.clone()
+        } else {
+            format!("'{}'", word.replace('\'', "'\\''"))
+        }
+    });
+    quoted.collect::<Vec<_>>().join(" ")
+}
+
+/// A running emulator; ended when dropped.
+pub struct Process {
+    child: Child,
+}
+
+impl Process {
+    /// Starts it, its own output into the directory of the run.
+    ///
+    /// Where `setpriv` exists it makes the kernel end the emulator together with the thread that calls this, so that
+    /// none is left behind if the harness is killed.
+    pub fn start(line: &[String], dir: &RunDir) -> Result<Process> {
+        let output = File::create(dir.file(EMULATOR_OUTPUT)).context("the emulator's log")?;
+        let spawn = |line: &[String]| -> Result<Child> {
+            let mut command = Command::new(&line[0]);
+            command.args(&line[1..]).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+            command.spawn().with_context(|| format!("cannot start {}", line[0]))
+        };
+        let tied: Vec<String> =
+            ["setpriv", "--pdeathsig", "KILL"].into_iter().map(String::from).chain(line.iter().cloned()).collect();
+        let child = spawn(&tied).or_else(|_| spawn(line))?;
+        Ok(Process { child })
+    }
+
+    /// Has it ended?
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
+    }
+
+    /// Waits for its end, at most so long.
+    pub fn wait(&mut self, limit: Duration) {
+        let start = Instant::now();
+        while self.ended().is_none() && start.elapsed() < limit {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Both fail only if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn setup() -> Setup {
+        let (image, payload) = ("out/a.bin".into(), "out/p,q.bin".into());
+        Setup { cores: 8, cpu: None, el2: true, icount: false, gdb: None, image, payload }
+    }
+
+    #[test]
+    fn the_usual_machine() {
+        let dir = RunDir::new().unwrap();
+        let line = QEMU_VIRT.command_line(&setup(), &dir).join(" ");
+        assert!(line.starts_with(
+            "qemu-system-aarch64 -machine virt,secure=on,gic-version=3,virtualization=on -cpu max -smp 8 "
+        ));
+        assert!(line.contains(" -bios out/a.bin -device loader,file=out/p,,q.bin,addr=0x60000000,force-raw=on "));
+        assert!(line.contains("descriptor,addr=0x5fff0000,force-raw=on"));
+        assert!(line.ends_with(" -S"));
+        let serials: Vec<_> = line.match_indices("-serial").collect();
+        assert!(line[serials[0].0..serials[1].0].contains(PAYLOAD_SOCKET), "UART0 comes first");
+    }
+
+    #[test]
+    fn other_machines() {
+        let dir = RunDir::new().unwrap();
+        let setup = Setup { cpu: Some("cortex-a72".into()), el2: false, icount: true, gdb: Some(1234), ..setup() };
+        let line = QEMU_VIRT.command_line(&setup, &dir).join(" ");
+        for option in
+            ["virtualization=off", "-cpu cortex-a72", "-icount shift=0,sleep=off", "-gdb tcp:127.0.0.1:1234"]
+        {
+            assert!(line.contains(option), "{option}: {line}");
+        }
+    }
+
+    #[test]
+    fn command_lines_can_be_pasted() {
+        assert_eq!(typed(&["a".into(), "b c".into(), "it's".into()]), r"a 'b c' 'it'\''s'");
+    }
+}

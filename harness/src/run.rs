@@ -1,0 +1,329 @@
+//! One run of a machine: starts it, carries what its wires say to the judge, ends it.
+
+use std::{
+    fs::File,
+    io::{BufRead, Read, Write},
+    os::unix::net::{UnixListener, UnixStream},
+    path::PathBuf,
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use defmt_decoder::Table;
+
+use crate::{
+    console::{Line, Lines},
+    judge::{End, Heard, Judge, Limits, Next, Verdict},
+    log::{Decoder, Entry},
+    machine::{self, Machine, Process, Setup},
+    qmp::{self, Qmp},
+    rundir::RunDir,
+};
+
+/// Everything about one run.
+pub struct Order<'a> {
+    /// The kind of machine.
+    pub machine: &'a Machine,
+    /// This one.
+    pub setup: Setup,
+    /// What the payload is told: `scenario=... key=value...`.
+    pub descriptor: String,
+    /// How it must end.
+    pub end: End,
+    /// How long it may take.
+    pub limits: Limits,
+    /// The messages of the monitor's log.
+    pub table: Option<Arc<Table>>,
+}
+
+/// What came of it.
+pub struct Outcome {
+    /// Pass or fail.
+    pub verdict: Verdict,
+    /// How long it took.
+    pub took: Duration,
+    /// The payload's console.
+    pub payload: Vec<String>,
+    /// The monitor's console.
+    pub monitor: Vec<String>,
+    /// The emulator's command line.
+    pub command: String,
+    /// Where it all is, if the run failed.
+    pub kept: Option<PathBuf>,
+}
+
+/// A line of either console, as it comes.
+pub enum Spoken<'a> {
+    /// The payload's.
+    Payload(&'a str),
+    /// The monitor's.
+    Monitor(&'a Entry),
+}
+
+/// Whoever follows a run: sees every line as it comes, and every now and then only what the payload is doing.
+pub type Watch<'a> = &'a mut dyn FnMut(Option<Spoken>, &str);
+
+impl Order<'_> {
+    /// Runs it.
+    pub fn run(self, watch: Watch) -> Outcome {
+        let start = Instant::now();
+        let mut outcome = Outcome {
+            verdict: Verdict::Fail(Vec::new()),
+            took: Duration::ZERO,
+            payload: Vec::new(),
+            monitor: Vec::new(),
+            command: String::new(),
+            kept: None,
+        };
+        if let Err(error) = self.run_and_keep(&mut outcome, watch) {
+            outcome.verdict = Verdict::Fail(vec![format!("{error:#}")]);
+        }
+        outcome.took = start.elapsed();
+        outcome
+    }
+
+    fn run_and_keep(&self, outcome: &mut Outcome, watch: Watch) -> Result<()> {
+        let mut dir = RunDir::new()?;
+        outcome.verdict = self.run_in(&dir, outcome, watch).unwrap_or_else(|error| {
+            let said = std::fs::read_to_string(dir.file(machine::EMULATOR_OUTPUT)).unwrap_or_default();
+            let said = said.lines().take(5).map(|line| format!("{}: {line}", self.machine.emulator));
+            Verdict::Fail([format!("{error:#}")].into_iter().chain(said).collect())
+        });
+        if let Verdict::Fail(why) = &outcome.verdict {
+            dir.write("verdict", why.join("\n") + "\n")?;
+            outcome.kept = Some(dir.keep().to_owned());
+        }
+        Ok(())
+    }
+
+    fn run_in(&self, dir: &RunDir, outcome: &mut Outcome, watch: Watch) -> Result<Verdict> {
+        let command = self.machine.command_line(&self.setup, dir);
+        outcome.command = machine::typed(&command);
+        dir.write("command-line", outcome.command.clone() + "\n")?;
+        dir.write(machine::DESCRIPTOR, self.descriptor.clone() + "\n\0")?;
+        let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(30)))?;
+        if self.setup.gdb.is_none() {
+            wires.qmp.execute("cont")?;
+        }
+
+        let mut hearing = Hearing::new(self, dir, outcome, watch)?;
+        let mut stopped_at = None;
+        loop {
+            match wires.inputs.recv_timeout(Duration::from_millis(500)) {
+                Ok(input) => hearing.take(input)?,
+                Err(RecvTimeoutError::Timeout) => hearing.nothing(),
+                Err(RecvTimeoutError::Disconnected) => break, // all wires are closed, all is heard
+            }
+            match stopped_at {
+                None if hearing.next() == Next::Stop => {
+                    stopped_at = Some(Instant::now());
+                    // If it has ended already, so much the better.
+                    let _ = wires.qmp.execute("quit");
+                }
+                Some(at) if at.elapsed() > self.limits.grace => break,
+                _ => {}
+            }
+        }
+        wires.process.wait(self.limits.grace);
+        hearing.finish()
+    }
+}
+
+/// What a wire brings.
+enum Input {
+    Payload(Vec<u8>),
+    Monitor(Vec<u8>),
+    Qmp(qmp::Event),
+}
+
+/// A running machine and what it is connected with. The emulator connects to our sockets, so that there is no time
+/// at which it runs and nobody listens.
+struct Wires {
+    qmp: Qmp,
+    inputs: Receiver<Input>,
+    // Ends the emulator when dropped.
+    process: Process,
+}
+
+impl Wires {
+    fn connect(command: &[String], dir: &RunDir, limit: Duration) -> Result<Wires> {
+        let listen = |name: &str| -> Result<UnixListener> {
+            let listener = UnixListener::bind(dir.file(name)).with_context(|| format!("socket {name}"))?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        let payload = listen(machine::PAYLOAD_SOCKET)?;
+        let monitor = listen(machine::MONITOR_SOCKET)?;
+        let qmp = listen(machine::QMP_SOCKET)?;
+        let mut process = Process::start(command, dir)?;
+        let payload = accept(&payload, &mut process, limit)?;
+        let monitor = accept(&monitor, &mut process, limit)?;
+        let (qmp, mut events) = Qmp::greet(accept(&qmp, &mut process, limit)?, limit)?;
+
+        let (sender, inputs) = channel();
+        let to_qmp = sender.clone();
+        thread::spawn(move || {
+            let mut line = String::new();
+            while events.read_line(&mut line).is_ok_and(|length| length > 0) {
+                if let Some(event) = qmp::Event::parse(&line)
+                    && to_qmp.send(Input::Qmp(event)).is_err()
+                {
+                    break;
+                }
+                line.clear();
+            }
+        });
+        pump(payload, sender.clone(), Input::Payload);
+        pump(monitor, sender, Input::Monitor);
+        Ok(Wires { qmp, inputs, process })
+    }
+}
+
+fn accept(listener: &UnixListener, process: &mut Process, limit: Duration) -> Result<UnixStream> {
+    let start = Instant::now();
+    loop {
+        // In this order: it may have connected, said something and ended.
+        let ended = process.ended();
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                return Ok(stream);
+            }
+            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error.into()),
+            Err(_) => {}
+        }
+        if let Some(status) = ended {
+            bail!("the emulator did not start: {status}");
+        }
+        if start.elapsed() > limit {
+            bail!("the emulator did not connect within {} s", limit.as_secs());
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn pump(mut stream: UnixStream, sender: Sender<Input>, input: fn(Vec<u8>) -> Input) {
+    thread::spawn(move || {
+        let mut buffer = vec![0; 16 * 1024];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            if sender.send(input(buffer[..length].to_vec())).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+/// More than this from one console is a machine gone wild.
+const FLOOD: usize = 32 << 20;
+
+/// Turns what the wires bring into lines: for the judge, the files, the outcome and whoever watches.
+struct Hearing<'a> {
+    start: Instant,
+    judge: Judge,
+    payload: Record,
+    monitor: Record,
+    /// The monitor's console as text.
+    decoded: File,
+    lines: Lines,
+    decoder: Decoder,
+    outcome: &'a mut Outcome,
+    watch: Watch<'a>,
+}
+
+impl<'a> Hearing<'a> {
+    fn new(order: &Order, dir: &RunDir, outcome: &'a mut Outcome, watch: Watch<'a>) -> Result<Self> {
+        let create = |name: &str| File::create(dir.file(name)).with_context(|| format!("cannot write {name}"));
+        Ok(Hearing {
+            start: Instant::now(),
+            judge: Judge::new(order.end, order.limits),
+            payload: Record { file: create("payload.log")?, bytes: 0 },
+            monitor: Record { file: create("monitor.raw")?, bytes: 0 },
+            decoded: create("monitor.log")?,
+            lines: Lines::default(),
+            decoder: Decoder::new(order.table.clone()),
+            outcome,
+            watch,
+        })
+    }
+
+    fn take(&mut self, input: Input) -> Result<()> {
+        match input {
+            Input::Qmp(qmp::Event::Reset { by_guest }) => self.hear(Heard::Reset { by_guest }),
+            Input::Qmp(qmp::Event::Shutdown { by_guest }) => self.hear(Heard::Shutdown { by_guest }),
+            Input::Payload(bytes) => {
+                self.payload.keep(&bytes, &mut self.judge)?;
+                let lines = self.lines.feed(&bytes);
+                self.payload_lines(lines);
+            }
+            Input::Monitor(bytes) => {
+                self.monitor.keep(&bytes, &mut self.judge)?;
+                let entries = self.decoder.feed(&bytes);
+                self.monitor_lines(entries)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn nothing(&mut self) {
+        (self.watch)(None, self.judge.step());
+    }
+
+    fn next(&mut self) -> Next {
+        self.judge.next(self.start.elapsed())
+    }
+
+    /// The machine has ended. What it began to say and never completed counts, too.
+    fn finish(mut self) -> Result<Verdict> {
+        let rest = self.lines.rest().into_iter().collect();
+        self.payload_lines(rest);
+        let rest = self.decoder.finish();
+        self.monitor_lines(rest)?;
+        self.hear(Heard::Gone);
+        self.next();
+        Ok(self.judge.verdict())
+    }
+
+    fn payload_lines(&mut self, lines: Vec<String>) {
+        for line in lines {
+            self.hear(Heard::Payload(Line::parse(&line)));
+            (self.watch)(Some(Spoken::Payload(&line)), self.judge.step());
+            self.outcome.payload.push(line);
+        }
+    }
+
+    fn monitor_lines(&mut self, entries: Vec<Entry>) -> Result<()> {
+        for entry in entries {
+            writeln!(self.decoded, "{}", entry.text).context("cannot keep what the monitor says")?;
+            (self.watch)(Some(Spoken::Monitor(&entry)), self.judge.step());
+            self.outcome.monitor.push(entry.text.clone());
+            self.hear(Heard::Monitor(entry));
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, heard: Heard) {
+        self.judge.hear(heard, self.start.elapsed());
+    }
+}
+
+/// A console as it came, in a file.
+struct Record {
+    file: File,
+    bytes: usize,
+}
+
+impl Record {
+    fn keep(&mut self, bytes: &[u8], judge: &mut Judge) -> Result<()> {
+        self.bytes += bytes.len();
+        if self.bytes > FLOOD {
+            judge.give_up("a console is flooded");
+            return Ok(());
+        }
+        self.file.write_all(bytes).context("cannot keep what a console says")
+    }
+}

@@ -1,0 +1,343 @@
+//! The table of scenarios. Adding one is adding an entry.
+
+use std::fmt;
+
+use crate::judge::End;
+
+/// A scenario: what the payload is told to do, on which machine, and how it must end.
+#[derive(Debug)]
+pub struct Scenario {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What is done on which core, and what is checked.
+    pub story: &'static str,
+    /// What the payload calls it, if that is another name.
+    pub payload_name: Option<&'static str>,
+    /// `key=value` for the payload.
+    pub args: &'static str,
+    /// Is it random? Then it gets a seed.
+    pub seeded: bool,
+    /// Fewer cores than this make no sense.
+    pub min_cores: u32,
+    /// The number of cores if nobody asks for another.
+    pub usual_cores: u32,
+    /// Have its cores EL2?
+    pub el2: bool,
+    /// The monitor that it runs on.
+    pub variant: Variant,
+    /// How it must end.
+    pub end: End,
+}
+
+/// A build of the monitor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Variant {
+    /// What is delivered.
+    Standard,
+    /// With a vendor call that crashes EL3 on demand.
+    CrashTest,
+    /// Without the coordinator's admission gate: a starting core can slip through a stop.
+    WithoutAdmissionGate,
+}
+
+impl Variant {
+    /// All of them.
+    pub const ALL: [Variant; 3] = [Variant::Standard, Variant::CrashTest, Variant::WithoutAdmissionGate];
+
+    /// The feature of the monitor's crate that makes it.
+    pub fn feature(self) -> Option<&'static str> {
+        match self {
+            Variant::Standard => None,
+            Variant::CrashTest => Some("crash-test"),
+            Variant::WithoutAdmissionGate => Some("without-admission-gate"),
+        }
+    }
+}
+
+impl fmt::Display for Variant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.feature().unwrap_or("standard"))
+    }
+}
+
+/// What an entry does not say.
+const USUAL: Scenario = Scenario {
+    name: "",
+    story: "",
+    payload_name: None,
+    args: "",
+    seeded: false,
+    min_cores: 2,
+    usual_cores: 4,
+    el2: true,
+    variant: Variant::Standard,
+    end: End::Done,
+};
+
+/// A negative control: a check must find the core that got away.
+const CONTROL: Scenario =
+    Scenario { variant: Variant::WithoutAdmissionGate, end: End::FailedCheck(&["lost", "straggler"]), ..USUAL };
+
+/// All scenarios, in the order in which they run.
+pub const TABLE: &[Scenario] = &[
+    Scenario {
+        name: "handover",
+        story: "the state in which the monitor enters the payload: EL, masks, MMU, GIC, counters",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "boot",
+        story: "core 0 starts all others; each beats, goes OFF, and starts again",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "no-el2",
+        payload_name: Some("boot"),
+        story: "the same on cores without EL2, the payload entered at EL1",
+        min_cores: 1,
+        el2: false,
+        ..USUAL
+    },
+    Scenario {
+        name: "features-do-not-trap",
+        story: "each core uses FP, SVE, SME, PAuth, MTE, FGT, HCX, PMU, debug and trace; nothing traps to EL3",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "bad-input",
+        story: "ids, MPIDRs and entry points that are wrong: the specification's error each, nothing changed",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "reboot",
+        story: "all cores OFF, then SYSTEM_RESET; the machine comes back with every core",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "emergency-reboot",
+        story: "SYSTEM_RESET while all cores run; not one runs into the reset",
+        ..USUAL
+    },
+    Scenario {
+        name: "power-off",
+        story: "SYSTEM_OFF while all cores run; the machine goes off",
+        min_cores: 1,
+        end: End::PowerOff,
+        ..USUAL
+    },
+    Scenario {
+        name: "panic-on-starting-core",
+        story: "core 1 panics while it starts; all others OFF and still, every one starts again",
+        ..USUAL
+    },
+    Scenario {
+        name: "panic-on-starting-core-kexec",
+        story: "core 1 panics while it starts and starts the next kernel, which finds no core lost",
+        ..USUAL
+    },
+    Scenario {
+        name: "panic-on-starting-core-reboot-sweep",
+        story: "the same while core 0 reboots, the stop later and later over the whole start-up; no core lost",
+        args: "delays=200",
+        ..USUAL
+    },
+    Scenario {
+        name: "crash-kexec",
+        story: "core 0 crashes with all cores running and starts the next kernel, which brings up every core",
+        ..USUAL
+    },
+    Scenario {
+        name: "crash-kexec-on-secondary",
+        story: "the same on core 1: core 0 is one of the stopped",
+        ..USUAL
+    },
+    Scenario {
+        name: "kexec",
+        story: "an orderly kexec: all cores OFF, the next kernel brings up every core",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "starting-core-hangs-early",
+        story: "a core hangs masked at its first instruction, another panics; the hanging one is OFF and starts again",
+        ..USUAL
+    },
+    Scenario {
+        name: "starting-core-hangs-late",
+        story: "the same with the core hanging after its first steps in the kernel",
+        ..USUAL
+    },
+    Scenario {
+        name: "wedged-loop",
+        story: "a core spins with all interrupts masked; it is stopped all the same",
+        ..USUAL
+    },
+    Scenario { name: "wedged-wfi", story: "the same with a core in WFI", ..USUAL },
+    Scenario { name: "wedged-wfe", story: "the same with a core in WFE", ..USUAL },
+    Scenario {
+        name: "all-but-one-wedged",
+        story: "every core but the panicking one is wedged; all are stopped and start again",
+        ..USUAL
+    },
+    Scenario {
+        name: "foreign-core",
+        story: "a core that the kernel knows nothing of is stopped with the rest",
+        ..USUAL
+    },
+    Scenario { name: "two-panics", story: "two cores panic at once: one survives, the other is OFF", ..USUAL },
+    Scenario {
+        name: "three-panics",
+        story: "three cores panic at once: one survives, the others are OFF",
+        min_cores: 3,
+        ..USUAL
+    },
+    Scenario {
+        name: "stop-crash-reset-orders",
+        story: "stop, crash and reset against each other in every order; the more urgent wins",
+        min_cores: 3,
+        ..USUAL
+    },
+    Scenario {
+        name: "cpu-on-races-stop",
+        story: "several cores call CPU_ON while one stops them all; nobody is left running",
+        ..USUAL
+    },
+    Scenario {
+        name: "cpu-on-by-all",
+        story: "all others start one core at once: exactly one SUCCESS, else ALREADY_ON or ON_PENDING",
+        min_cores: 3,
+        ..USUAL
+    },
+    Scenario {
+        name: "storm",
+        story: "every core starts, stops and is stopped at random; invariants checked each round",
+        args: "rounds=500",
+        seeded: true,
+        usual_cores: 8,
+        ..USUAL
+    },
+    Scenario {
+        name: "takeback-stop-one",
+        story: "a core that a dead kernel left running is taken back by the next one with STOP_ONE",
+        ..USUAL
+    },
+    Scenario {
+        name: "takeback-stop-others",
+        story: "all cores that a dead kernel left running are taken back with STOP_OTHERS",
+        ..USUAL
+    },
+    Scenario {
+        name: "stop-record",
+        story: "a wedged core's PC, x0-x30 and PSTATE in its stop record, as they were",
+        ..USUAL
+    },
+    Scenario {
+        name: "el3-stack-overflow",
+        story: "EL3 runs over its stack on purpose: the guard page stops it, a report names the cause",
+        min_cores: 1,
+        variant: Variant::CrashTest,
+        end: End::Crash("stack overflow"),
+        ..USUAL
+    },
+    Scenario {
+        name: "el3-panic",
+        story: "EL3 panics on purpose: a report names the cause",
+        min_cores: 1,
+        variant: Variant::CrashTest,
+        end: End::Crash("panic"),
+        ..USUAL
+    },
+    Scenario {
+        name: "negative-control-panic-on-starting-core",
+        payload_name: Some("panic-on-starting-core"),
+        story: "without the admission gate a core is lost, and the scenario finds it",
+        ..CONTROL
+    },
+    Scenario {
+        name: "negative-control-panic-on-starting-core-kexec",
+        payload_name: Some("panic-on-starting-core-kexec"),
+        story: "without the admission gate the next kernel misses a core, and the scenario finds it",
+        ..CONTROL
+    },
+    Scenario {
+        name: "negative-control-panic-on-starting-core-reboot-sweep",
+        payload_name: Some("panic-on-starting-core-reboot-sweep"),
+        args: "delays=200",
+        story: "without the admission gate the sweep loses a core, and finds it",
+        ..CONTROL
+    },
+];
+
+impl Scenario {
+    /// The scenario of that name.
+    pub fn named(name: &str) -> Option<&'static Scenario> {
+        TABLE.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The line that tells the payload what to do.
+    pub fn descriptor(&self, seed: u64) -> String {
+        let mut line = format!("scenario={}", self.payload_name.unwrap_or(self.name));
+        if self.seeded {
+            line += &format!(" seed={seed}");
+        }
+        if !self.args.is_empty() {
+            line += &format!(" {}", self.args);
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_can_be_typed() {
+        let mut seen = HashSet::new();
+        for scenario in TABLE {
+            assert!(seen.insert(scenario.name), "{} twice", scenario.name);
+            assert!(scenario.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'));
+            // A number would be taken for a number of cores.
+            assert!(scenario.name.parse::<u32>().is_err());
+        }
+    }
+
+    #[test]
+    fn entries_make_sense() {
+        for scenario in TABLE {
+            let name = scenario.name;
+            assert!(!scenario.story.is_empty() && scenario.story.is_ascii(), "{name}");
+            assert!((1..=scenario.usual_cores).contains(&scenario.min_cores), "{name}");
+            for arg in scenario.args.split_whitespace() {
+                assert!(arg.split_once('=').is_some_and(|(key, _)| key != "scenario" && key != "seed"), "{name}");
+            }
+            let payload_name = scenario.payload_name.unwrap_or(name);
+            assert!(Scenario::named(payload_name).is_some(), "{name} runs {payload_name}, which is no scenario");
+        }
+    }
+
+    #[test]
+    fn negative_controls_run_what_they_control_without_the_gate() {
+        let controls = TABLE.iter().filter(|scenario| matches!(scenario.end, End::FailedCheck(_)));
+        for control in controls {
+            let controlled = Scenario::named(control.name.strip_prefix("negative-control-").unwrap()).unwrap();
+            assert_eq!(control.payload_name, Some(controlled.name));
+            assert_eq!((control.args, control.min_cores), (controlled.args, controlled.min_cores));
+            assert_ne!(control.variant, controlled.variant);
+        }
+    }
+
+    #[test]
+    fn descriptors() {
+        assert_eq!(Scenario::named("boot").unwrap().descriptor(1), "scenario=boot");
+        assert_eq!(Scenario::named("no-el2").unwrap().descriptor(1), "scenario=boot");
+        assert_eq!(Scenario::named("storm").unwrap().descriptor(12), "scenario=storm seed=12 rounds=500");
+    }
+}

@@ -1,0 +1,189 @@
+//! `test`: everything that is to be tested, step by step, and on after a failure.
+
+use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
+
+use anyhow::Result;
+
+use crate::{
+    args::Wish,
+    command, images,
+    images::Images,
+    judge::{End, Limits},
+    machine::QEMU_VIRT,
+    report::{Mark, Report},
+    scenario::Variant,
+    suite::{self, Job, Suite},
+};
+
+/// Rust's name of the target.
+const TARGET: &str = "aarch64-unknown-none-softfloat";
+/// As many scenarios at once.
+pub const AT_ONCE: usize = 2;
+/// No command of the project takes longer on any machine that is of use; scaled like the scenarios' limits.
+const LIMIT: f64 = 3600.0;
+
+/// A command that has to succeed.
+struct Step {
+    name: String,
+    line: String,
+    env: Vec<(&'static str, &'static str)>,
+}
+
+impl Step {
+    fn new(name: impl Into<String>, line: impl Into<String>) -> Step {
+        Step { name: name.into(), line: line.into(), env: Vec::new() }
+    }
+
+    fn env(mut self, key: &'static str, value: &'static str) -> Step {
+        self.env.push((key, value));
+        self
+    }
+
+    fn command(&self, root: &Path) -> Command {
+        let mut words = self.line.split_whitespace();
+        let mut command = Command::new(words.next().unwrap_or_default());
+        command.args(words).envs(self.env.iter().copied()).current_dir(root);
+        command
+    }
+}
+
+/// What runs on the host: packages, and the features to test them with.
+const HOST: &str = "-p abi -p harness -p platform -p smp-stop --features platform/qemu,smp-stop/negative-controls";
+
+/// The commands, in their order: what is quick to fail comes first.
+fn steps() -> Vec<Step> {
+    let mut steps = vec![
+        Step::new("format", "cargo fmt --all --check"),
+        Step::new("lints, host", format!("cargo clippy --all-targets {HOST} -- --deny warnings")),
+        Step::new("lints, monitor on the host", "cargo clippy -p standstill-el3 --lib --tests -- --deny warnings"),
+    ];
+    for variant in Variant::ALL {
+        let features = [Some("qemu"), variant.feature()].into_iter().flatten().collect::<Vec<_>>().join(",");
+        let line =
+            format!("cargo clippy -p standstill-el3 --target {TARGET} --features {features} -- --deny warnings");
+        steps.push(Step::new(format!("lints, monitor, {variant}"), line));
+    }
+    let target_doc =
+        format!("cargo doc --no-deps --document-private-items -p standstill-el3 -p el1-test --target {TARGET}");
+    let model =
+        "cargo test --release -p smp-stop --features negative-controls --test model --target-dir target/loom";
+    steps.extend([
+        Step::new("lints, payload", format!("cargo clippy -p el1-test --target {TARGET} -- --deny warnings")),
+        Step::new("documentation, host", format!("cargo doc --no-deps --document-private-items {HOST}"))
+            .env("RUSTDOCFLAGS", "--deny warnings"),
+        Step::new("documentation, target", target_doc).env("RUSTDOCFLAGS", "--deny warnings"),
+        Step::new("unit tests", format!("cargo test {HOST}")),
+        Step::new("unit tests, monitor", "cargo test -p standstill-el3 --lib"),
+        Step::new("model of the stop coordinator", model).env("RUSTFLAGS", "--cfg loom"),
+    ]);
+    steps
+}
+
+/// Scenarios on one kind of machine.
+struct Pass {
+    cores: &'static [u32],
+    cpu: Option<&'static str>,
+    el2: bool,
+    scenario: Option<&'static str>,
+    controls: bool,
+}
+
+/// Everything once, with EL2, on the usual cores.
+const ALL: Pass = Pass { cores: &[2, 4, 8, 16], cpu: None, el2: true, scenario: None, controls: false };
+
+/// The passes over the table.
+const PASSES: &[Pass] = &[
+    ALL,
+    Pass { cores: &[1, 64, 123], scenario: Some("boot"), ..ALL },
+    Pass { cores: &[4], cpu: Some("cortex-a72"), ..ALL },
+    Pass { cores: &[4], el2: false, ..ALL },
+    Pass { cores: &[2, 4], controls: true, ..ALL },
+];
+
+impl Pass {
+    fn jobs(&self, seed: u64) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        for &cores in self.cores {
+            let wish = Wish {
+                cores: Some(cores),
+                scenario: self.scenario,
+                seed: Some(seed),
+                cpu: self.cpu.map(String::from),
+                no_el2: !self.el2,
+                ..Wish::default()
+            };
+            jobs.extend(suite::jobs(&wish));
+        }
+        // A scenario that is without EL2 anyway has been there already.
+        jobs.retain(|job| job.scenario.el2 || self.el2);
+        jobs.retain(|job| matches!(job.scenario.end, End::FailedCheck(_)) == self.controls);
+        jobs
+    }
+}
+
+/// Does it all; true if all went well.
+pub fn test(root: &Path, patience: f64) -> Result<bool> {
+    let report = Report::new();
+    let limit = Duration::from_secs_f64(LIMIT * patience);
+    for step in steps() {
+        let task = report.begin(&step.name);
+        let result = command::run(step.command(root), limit, &task);
+        finish(task, &step.name, result);
+    }
+    let images = build(root, &Variant::ALL, &report)?;
+    let suite =
+        Suite { machine: &QEMU_VIRT, images, report: &report, limits: Limits::scaled(patience), log: false };
+    let seed = suite::any_seed();
+    let jobs = PASSES.iter().flat_map(|pass| pass.jobs(seed)).collect();
+    suite.run(jobs, AT_ONCE);
+    println!("{}", report.counts().line());
+    Ok(report.counts().success())
+}
+
+/// Builds variants of the images, a step each; those that can be built are returned.
+fn build(root: &Path, variants: &[Variant], report: &Report) -> Result<BTreeMap<Variant, Images>> {
+    let mut built = BTreeMap::new();
+    for &variant in variants {
+        let name = format!("build, {variant}");
+        let task = report.begin(&name);
+        let result = images::build(root, variant, &task);
+        if result.is_ok() {
+            built.insert(variant, Images::find(root, &QEMU_VIRT, variant, &Wish::default())?);
+        }
+        finish(task, &name, result);
+    }
+    Ok(built)
+}
+
+fn finish(task: crate::report::Task, name: &str, result: Result<(), Vec<String>>) {
+    let line = format!("{name:46} {:>8}", format!("{:.1} s", task.elapsed().as_secs_f64()));
+    match result {
+        Ok(()) => task.end(Mark::Pass, &line, &[]),
+        Err(output) => task.end(Mark::Fail, &line, &output),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn no_step_twice() {
+        let steps = steps();
+        let names: HashSet<_> = steps.iter().map(|step| &step.name).collect();
+        let lines: HashSet<_> = steps.iter().map(|step| &step.line).collect();
+        assert_eq!((names.len(), lines.len()), (steps.len(), steps.len()));
+    }
+
+    #[test]
+    fn each_pass_runs_something_and_controls_run_apart() {
+        for pass in PASSES {
+            let jobs = pass.jobs(1);
+            assert!(!jobs.is_empty());
+            assert!(jobs.iter().all(|job| job.scenario.name.starts_with("negative-control") == pass.controls));
+        }
+        let without_el2 = PASSES.iter().filter(|pass| !pass.el2).flat_map(|pass| pass.jobs(1));
+        assert!(without_el2.into_iter().all(|job| !job.el2 && job.scenario.name != "no-el2"));
+    }
+}
