@@ -2,12 +2,16 @@
 
 /// What an exception entry saves and an exception return restores.
 ///
-/// The fast path of an SMC fills x0 to x18 and x30 only; the slow paths fill everything.
+/// The fast path of an SMC fills `x` and `lr` only; the slow paths fill everything but `sp`.
 #[derive(Clone, Default)]
 #[repr(C, align(16))]
 pub struct Context {
-    /// x0 to x30.
-    pub x: [u64; 31],
+    /// x0 to x18.
+    pub x: [u64; 19],
+    /// x30: beside the others that a function call may change.
+    pub lr: u64,
+    /// x19 to x29.
+    pub kept: [u64; 11],
     /// SPSR_EL3: the PSTATE to return to.
     pub spsr: u64,
     /// ELR_EL3: where to return to.
@@ -43,10 +47,19 @@ impl Context {
         context
     }
 
-    /// Answers an SMC: the status in x0. The other registers stay the caller's (DEN0028, 2.6).
+    /// x0 to x30.
+    pub fn registers(&self) -> [u64; 31] {
+        core::array::from_fn(|number| match number {
+            0..19 => self.x[number],
+            19..30 => self.kept[number - 19],
+            _ => self.lr,
+        })
+    }
+
+    /// Answers an SMC with x0. The other registers stay the caller's (DEN0028, 2.6).
     #[inline]
-    pub fn answer(&mut self, status: i64) {
-        self.x[0] = status as u64;
+    pub fn answer(&mut self, x0: u64) {
+        self.x[0] = x0;
     }
 
     /// Answers an SMC with x0 to x3.

@@ -19,6 +19,8 @@
 
 pub mod boot;
 pub mod context;
+#[cfg(all(target_os = "none", feature = "crash-test"))]
+mod crash_test;
 #[cfg(target_os = "none")]
 pub mod exception;
 #[cfg(target_os = "none")]

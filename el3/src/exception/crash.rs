@@ -146,7 +146,7 @@ fn print(
     )?;
     writeln!(to, "SPSR_EL3 {:#018x}  SCR_EL3 {:#018x}", SPSR_EL3.get(), SCR_EL3.get())?;
     if let Some(context) = registers {
-        for (number, pair) in context.x.chunks(2).enumerate() {
+        for (number, pair) in context.registers().chunks(2).enumerate() {
             for (offset, value) in pair.iter().enumerate() {
                 write!(to, "x{:<2} {value:#018x}  ", 2 * number + offset)?;
             }

@@ -20,7 +20,7 @@ core::arch::global_asm!(
     include_str!("vectors.S"),
     ec_smc64 = const EC_SMC64,
     spsr = const offset_of!(Context, spsr),
-    smc_fast = sym smc_fast,
+    smc_fast = sym smccc::fast,
     smc_slow = sym smc_slow,
     lower_sync = sym lower_sync,
     fiq = sym fiq,
@@ -30,25 +30,17 @@ core::arch::global_asm!(
     boot_frame = sym crash::BOOT_FRAME,
 );
 
-// vectors.S stores x0-x30 from offset 0, and SPSR_EL3 and ELR_EL3 as a pair.
+// vectors.S knows these places.
 const _: () = assert!(offset_of!(Context, x) == 0);
-const _: () = assert!(offset_of!(Context, elr) == offset_of!(Context, spsr) + 8);
+const _: () = assert!(offset_of!(Context, lr) == 19 * 8);
+const _: () = assert!(offset_of!(Context, kept) == 160);
+const _: () = assert!(offset_of!(Context, spsr) == 248);
+const _: () = assert!(offset_of!(Context, elr) == 256);
+const _: () = assert!(offset_of!(Context, sp) == 264);
 
 /// ESR_EL3.EC of an SMC from AArch32 and from AArch64 (DDI0487, D24.2.41).
 const EC_SMC32: u64 = 0b01_0011;
 const EC_SMC64: u64 = 0b01_0111;
-
-/// An SMC from AArch64. 0: answered in the context; 1: to be taken again by [`smc_slow`], with everything saved.
-extern "C" fn smc_fast(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> u64 {
-    let me = percore::this();
-    if COORDINATOR.is_condemned(me.core()) {
-        return 1;
-    }
-    match smccc::fast([x0, x1, x2, x3], context) {
-        Some(()) => 0,
-        None => 1,
-    }
-}
 
 /// An SMC with everything saved.
 extern "C" fn smc_slow(context: &mut Context) {

@@ -13,17 +13,35 @@
     stp     x12, x13, [sp, #96]
     stp     x14, x15, [sp, #112]
     stp     x16, x17, [sp, #128]
-    str     x18, [sp, #144]
-    str     x30, [sp, #240]
+    stp     x18, x30, [sp, #144]
+.endm
+
+.macro restore_caller
+    ldp     x0, x1, [sp, #0]
+    ldp     x2, x3, [sp, #16]
+    ldp     x4, x5, [sp, #32]
+    ldp     x6, x7, [sp, #48]
+    ldp     x8, x9, [sp, #64]
+    ldp     x10, x11, [sp, #80]
+    ldp     x12, x13, [sp, #96]
+    ldp     x14, x15, [sp, #112]
+    ldp     x16, x17, [sp, #128]
+    ldp     x18, x30, [sp, #144]
+.endm
+
+.macro return_below
+    eret
+    dsb     nsh                     // no speculation past the return
+    isb
 .endm
 
 .macro save_rest                    // x19-x29, SPSR_EL3, ELR_EL3; clobbers x0, x1
-    stp     x19, x20, [sp, #152]
-    stp     x21, x22, [sp, #168]
-    stp     x23, x24, [sp, #184]
-    stp     x25, x26, [sp, #200]
-    stp     x27, x28, [sp, #216]
-    str     x29, [sp, #232]
+    stp     x19, x20, [sp, #160]
+    stp     x21, x22, [sp, #176]
+    stp     x23, x24, [sp, #192]
+    stp     x25, x26, [sp, #208]
+    stp     x27, x28, [sp, #224]
+    str     x29, [sp, #240]
     mrs     x0, spsr_el3
     mrs     x1, elr_el3
     stp     x0, x1, [sp, #{spsr}]
@@ -76,13 +94,12 @@ vector lower64_sync
     mrs     x4, esr_el3
     lsr     x4, x4, #26
     cmp     x4, #{ec_smc64}
-    b.ne    1f
+    b.ne    lower_sync_slow
     mov     x4, sp
     bl      {smc_fast}              // (x0, x1, x2, x3, context) -> 0: answered in the context
-    cbnz    x0, 2f
-    b       exit_fast
-1:  b       lower_sync_slow
-2:  b       smc_slow_entry
+    cbnz    x0, smc_slow_entry
+    restore_caller                  // a Rust call has preserved the rest, and nothing has changed ELR and SPSR
+    return_below
 
     full_vector lower64_irq, {unexpected}
     full_vector lower64_fiq, {fiq}
@@ -92,23 +109,6 @@ vector lower64_sync
     full_vector lower32_fiq, {fiq}
     full_vector lower32_serror, {unexpected}
     .balign 0x80
-
-// A Rust call has preserved x19-x29, and nothing has changed ELR_EL3 and SPSR_EL3.
-exit_fast:
-    ldp     x0, x1, [sp, #0]
-    ldp     x2, x3, [sp, #16]
-    ldp     x4, x5, [sp, #32]
-    ldp     x6, x7, [sp, #48]
-    ldp     x8, x9, [sp, #64]
-    ldp     x10, x11, [sp, #80]
-    ldp     x12, x13, [sp, #96]
-    ldp     x14, x15, [sp, #112]
-    ldp     x16, x17, [sp, #128]
-    ldr     x18, [sp, #144]
-    ldr     x30, [sp, #240]
-    eret
-    dsb     nsh                     // no speculation past the return
-    isb
 
 smc_slow_entry:                     // x0-x18, x30 are saved, the rest is as it was
     save_rest
@@ -127,13 +127,14 @@ exit_full:
     ldp     x0, x1, [sp, #{spsr}]
     msr     spsr_el3, x0
     msr     elr_el3, x1
-    ldp     x19, x20, [sp, #152]
-    ldp     x21, x22, [sp, #168]
-    ldp     x23, x24, [sp, #184]
-    ldp     x25, x26, [sp, #200]
-    ldp     x27, x28, [sp, #216]
-    ldr     x29, [sp, #232]
-    b       exit_fast
+    ldp     x19, x20, [sp, #160]
+    ldp     x21, x22, [sp, #176]
+    ldp     x23, x24, [sp, #192]
+    ldp     x25, x26, [sp, #208]
+    ldp     x27, x28, [sp, #224]
+    ldr     x29, [sp, #240]
+    restore_caller
+    return_below
 
 // Enters a lower level. In: x0 = the calling core's Context, at its place in the core's page.
 .global enter_lower
@@ -153,19 +154,19 @@ crash_entry:
     stp     x12, x13, [x0, #96]
     stp     x14, x15, [x0, #112]
     stp     x16, x17, [x0, #128]
-    stp     x18, x19, [x0, #144]
-    stp     x20, x21, [x0, #160]
-    stp     x22, x23, [x0, #176]
-    stp     x24, x25, [x0, #192]
-    stp     x26, x27, [x0, #208]
-    stp     x28, x29, [x0, #224]
+    stp     x18, x30, [x0, #144]
+    stp     x19, x20, [x0, #160]
+    stp     x21, x22, [x0, #176]
+    stp     x23, x24, [x0, #192]
+    stp     x25, x26, [x0, #208]
+    stp     x27, x28, [x0, #224]
+    mrs     x2, spsr_el3
+    stp     x29, x2, [x0, #240]
     mrs     x2, sp_el0
     stp     x2, x1, [x0, #0]
-    mrs     x2, spsr_el3
-    stp     x30, x2, [x0, #240]
     mrs     x2, elr_el3
     mov     x3, sp
-    stp     x2, x3, [x0, #256]      // the pad holds SP
+    stp     x2, x3, [x0, #256]
     // Which core reports? The first.
     adrp    x2, {crashing}
     add     x2, x2, :lo12:{crashing}

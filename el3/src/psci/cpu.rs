@@ -6,21 +6,21 @@ use crate::percore;
 use crate::power::{self, Start};
 use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::*;
-use arm_psci::{AffinityInfo, EntryPoint, ErrorCode};
+use arm_psci::{AffinityInfo, ErrorCode};
 use platform::machine;
 use smp_stop::{Core, StartError, State};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
+#[inline]
 pub fn core_of(mpidr: u64) -> Option<Core> {
     let index = machine::TOPOLOGY.index(mpidr)?;
     if index < crate::boot::count() { Core::new(index) } else { None }
 }
 
 /// CPU_ON (DEN0022, 5.6).
-pub fn on(target: u64, entry: EntryPoint) -> Answer {
+pub fn on(target: u64, entry: u64, context_id: u64) -> Answer {
     let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
-    let address = entry.entry_point_address();
-    if !address::is_entry(address) {
+    if !address::is_entry(entry) {
         return Err(ErrorCode::InvalidAddress);
     }
     let me = percore::this().core();
@@ -29,8 +29,7 @@ pub fn on(target: u64, entry: EntryPoint) -> Answer {
         StartError::OnPending => ErrorCode::OnPending,
         StartError::Denied => ErrorCode::Denied,
     })?;
-    let context_id = entry.context_id();
-    power::start(target, Start { entry: address, context_id, big_endian: caller_is_big_endian() });
+    power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
     Ok(0)
 }
 
@@ -54,6 +53,7 @@ pub fn off() -> ! {
 }
 
 /// AFFINITY_INFO (DEN0022, 5.7), of cores.
+#[inline]
 pub fn affinity_info(mpidr: u64, level: u32) -> Answer {
     match core_of(mpidr) {
         Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.core(core).state)),

@@ -1,12 +1,14 @@
-//! PSCI 1.3 (DEN0022 F.b): decoded by `arm-psci`, decided here.
+//! PSCI 1.3 (DEN0022 F.b): its functions and their arguments are `arm-psci`'s, what they do is here.
 //!
 //! docs/abi.md has the support table: each function, its test, its section.
 
 pub mod address;
 #[cfg(target_os = "none")]
 pub mod cpu;
+#[cfg(target_os = "none")]
+pub mod system;
 
-use arm_psci::{ErrorCode, FunctionId, MigrateInfoType, PsciFeature};
+use arm_psci::{ErrorCode, FunctionId, MigrateInfoType};
 
 /// PSCI_VERSION: major in bits 30..16, minor in 15..0.
 pub const VERSION: u64 = 0x0001_0003;
@@ -20,103 +22,153 @@ pub const MIGRATE_INFO: u64 = MigrateInfoType::MigrationNotRequired as u64;
 /// PSCI_FEATURES(SYSTEM_OFF2): hibernate-off is there (DEN0022, 5.16.2).
 const OFF2_HIBERNATE: u64 = 1;
 
-/// PSCI_FEATURES (DEN0022, 5.15): which functions exist, and their flags. `id` as the caller gave it.
-pub fn features(id: u32) -> Answer {
-    match PsciFeature::try_from(id) {
-        Ok(PsciFeature::SmcccVersion) => Ok(0),
-        Ok(PsciFeature::PsciFunction(function)) => flags(function).ok_or(ErrorCode::NotSupported),
-        Err(_) => Err(ErrorCode::NotSupported),
-    }
+/// PSCI_FEATURES takes this id as well (DEN0028, 7.2).
+const SMCCC_VERSION: u32 = 0x8000_0000;
+
+/// The functions that exist, and what PSCI_FEATURES says of each.
+const FUNCTIONS: [(FunctionId, u64); 14] = [
+    (FunctionId::PsciVersion, 0),
+    (FunctionId::CpuOff, 0),
+    (FunctionId::CpuOn32, 0),
+    (FunctionId::CpuOn64, 0),
+    (FunctionId::AffinityInfo32, 0),
+    (FunctionId::AffinityInfo64, 0),
+    (FunctionId::MigrateInfoType, 0),
+    (FunctionId::SystemOff, 0),
+    (FunctionId::SystemReset, 0),
+    (FunctionId::PsciFeatures, 0),
+    (FunctionId::SystemReset232, 0),
+    (FunctionId::SystemReset264, 0),
+    (FunctionId::SystemOff232, OFF2_HIBERNATE),
+    (FunctionId::SystemOff264, OFF2_HIBERNATE),
+];
+
+/// How many numbers PSCI has in both forms together (DEN0028, 6.2: 0 to 0x1f).
+const SLOTS: usize = 64;
+
+/// A function's place in the tables: its number, the SMC64 forms after the SMC32 ones.
+#[inline]
+const fn slot(id: u32) -> usize {
+    (id & 0x1f | id >> 25 & 0x20) as usize
 }
 
-/// The flags of a function that exists.
-fn flags(function: FunctionId) -> Option<u64> {
-    match function {
-        FunctionId::PsciVersion
-        | FunctionId::CpuOff
-        | FunctionId::CpuOn32
-        | FunctionId::CpuOn64
-        | FunctionId::AffinityInfo32
-        | FunctionId::AffinityInfo64
-        | FunctionId::MigrateInfoType
-        | FunctionId::SystemOff
-        | FunctionId::SystemReset
-        | FunctionId::SystemReset232
-        | FunctionId::SystemReset264
-        | FunctionId::PsciFeatures => Some(0),
-        FunctionId::SystemOff232 | FunctionId::SystemOff264 => Some(OFF2_HIBERNATE),
-        _ => None,
+const NOT_SUPPORTED: u64 = ErrorCode::NotSupported as i32 as u64;
+
+/// By slot: what PSCI_FEATURES answers.
+static FEATURES: [u64; SLOTS] = {
+    let mut table = [NOT_SUPPORTED; SLOTS];
+    let mut number = 0;
+    while number < FUNCTIONS.len() {
+        let (function, flags) = FUNCTIONS[number];
+        table[slot(function as u32)] = flags;
+        number += 1;
+    }
+    table
+};
+
+/// PSCI_FEATURES (DEN0022, 5.15): which functions exist, and their flags.
+#[inline]
+pub fn features(id: u32) -> u64 {
+    match id & !0x4000_001f {
+        0x8400_0000 => FEATURES[slot(id)],
+        _ if id == SMCCC_VERSION => 0,
+        _ => NOT_SUPPORTED,
     }
 }
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Answer, MIGRATE_INFO, VERSION, cpu, features};
+    use super::{Answer, FUNCTIONS, MIGRATE_INFO, SLOTS, VERSION, cpu, features, slot};
     use crate::context::Context;
-    use crate::percore::PerCore;
-    use crate::stop::{self, Then};
-    use arm_psci::{ArchitecturalResetType, Cookie, Error, ErrorCode, Function, ResetType};
-    use smp_stop::Kind;
+    use crate::smccc::{Handler, Path, unknown};
+    use arm_psci::FunctionId;
 
-    /// Answers a call that does not wait. `None`: it waits or does not return, see [`slow`].
-    pub fn fast(x: [u64; 4], context: &mut Context) -> Option<()> {
-        let answer: Answer = match Function::try_from(&x) {
-            Ok(Function::Version) => Ok(VERSION),
-            Ok(Function::CpuOn { target_cpu, entry }) => cpu::on(u64::from(target_cpu), entry),
-            Ok(Function::AffinityInfo { mpidr, lowest_affinity_level }) => {
-                cpu::affinity_info(u64::from(mpidr), lowest_affinity_level)
-            }
-            Ok(Function::MigrateInfoType) => Ok(MIGRATE_INFO),
-            // The id is taken as it came: to the decoder a function that it does not know is a wrong argument.
-            Ok(Function::Features { .. }) => features(x[1] as u32),
-            Ok(Function::CpuOff | Function::SystemOff | Function::SystemReset) => return None,
-            Ok(Function::SystemOff2 { cookie, .. }) if zero(cookie) => return None,
-            Ok(Function::SystemReset2 { reset_type, cookie }) if zero(cookie) && warm(reset_type) => return None,
-            Ok(Function::SystemOff2 { .. } | Function::SystemReset2 { .. }) => Err(ErrorCode::InvalidParameters),
-            Ok(_) => Err(ErrorCode::NotSupported),
-            Err(Error::UnrecognisedFunctionId(_)) => {
-                context.unknown();
-                return Some(());
-            }
-            Err(_) if x[0] as u32 == u32::from(arm_psci::FunctionId::PsciFeatures) => Err(ErrorCode::NotSupported),
-            Err(_) => Err(ErrorCode::InvalidParameters),
-        };
-        context.answer(match answer {
-            Ok(value) => value as i64,
-            Err(error) => i64::from(i32::from(error)),
-        });
-        Some(())
-    }
+    /// By slot: what carries the function out.
+    static HANDLERS: [Handler; SLOTS] = {
+        let mut table: [Handler; SLOTS] = [unknown; SLOTS];
+        let mut number = 0;
+        while number < FUNCTIONS.len() {
+            let function = FUNCTIONS[number].0;
+            table[slot(function as u32)] = handler(function);
+            number += 1;
+        }
+        table
+    };
 
-    /// Carries out a call that waits or does not return, with the caller's whole context saved. `None`: it is not one.
-    pub fn slow(x: [u64; 4], me: &PerCore, context: &Context) -> Option<()> {
-        match Function::try_from(&x).ok()? {
-            Function::CpuOff => cpu::off(),
-            Function::SystemReset => stop::machine_stop(me, context, Kind::Reset, Then::Reset),
-            Function::SystemOff => stop::machine_stop(me, context, Kind::Off, Then::PowerOff),
-            Function::SystemOff2 { cookie, .. } if zero(cookie) => {
-                stop::machine_stop(me, context, Kind::Off, Then::PowerOff)
-            }
-            Function::SystemReset2 { reset_type, cookie } if zero(cookie) && warm(reset_type) => {
-                stop::machine_stop(me, context, Kind::Reset, Then::Reset)
-            }
-            _ => None,
+    const fn handler(function: FunctionId) -> Handler {
+        match function {
+            FunctionId::PsciVersion => version,
+            FunctionId::PsciFeatures => psci_features,
+            FunctionId::MigrateInfoType => migrate_info_type,
+            FunctionId::AffinityInfo32 => affinity_info32,
+            FunctionId::AffinityInfo64 => affinity_info64,
+            FunctionId::CpuOn32 => cpu_on32,
+            FunctionId::CpuOn64 => cpu_on64,
+            // They wait, or do not return: see `system::carry_out`.
+            _ => slow,
         }
     }
 
-    /// Reserved for both functions' architectural types (DEN0022, 5.11.1, 5.16.1).
-    fn zero(cookie: Cookie) -> bool {
-        matches!(cookie, Cookie::Cookie32(0) | Cookie::Cookie64(0))
+    /// The handler of a PSCI id.
+    #[inline(always)]
+    pub fn find(id: u32) -> Handler {
+        HANDLERS[slot(id)]
     }
 
-    /// The one reset type that there is. A reset of this machine keeps memory: a warm reset is a reset.
-    fn warm(reset: ResetType) -> bool {
-        reset == ResetType::Architectural(ArchitecturalResetType::SystemWarmReset)
+    extern "C" fn version(_: u64, _: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        context.answer(VERSION);
+        Path::Done
+    }
+
+    extern "C" fn psci_features(_: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        context.answer(features(x1 as u32));
+        Path::Done
+    }
+
+    extern "C" fn migrate_info_type(_: u64, _: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        context.answer(MIGRATE_INFO);
+        Path::Done
+    }
+
+    extern "C" fn affinity_info32(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
+        done(cpu::affinity_info(u64::from(x1 as u32), x2 as u32), context)
+    }
+
+    extern "C" fn affinity_info64(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
+        done(cpu::affinity_info(x1, x2 as u32), context)
+    }
+
+    extern "C" fn cpu_on32(_: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        let [x1, x2, x3] = [x1, x2, x3].map(|x| u64::from(x as u32));
+        done(cpu::on(x1, x2, x3), context)
+    }
+
+    extern "C" fn cpu_on64(_: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        done(cpu::on(x1, x2, x3), context)
+    }
+
+    extern "C" fn slow(_: u64, _: u64, _: u64, _: u64, _: &mut Context) -> Path {
+        Path::Slow
+    }
+
+    #[inline]
+    fn done(answer: Answer, context: &mut Context) -> Path {
+        context.answer(super::code(answer));
+        Path::Done
+    }
+}
+
+/// An answer as x0 has it.
+#[inline]
+pub fn code(answer: Answer) -> u64 {
+    match answer {
+        Ok(value) => value,
+        Err(error) => error as i32 as u64,
     }
 }
 
 #[cfg(target_os = "none")]
-pub use target::{fast, slow};
+pub use target::find;
 
 #[cfg(test)]
 mod tests {
@@ -125,11 +177,19 @@ mod tests {
     #[test]
     fn features_answers_for_each_function() {
         for id in [0x8400_0000, 0x8400_0002, 0x8400_0003, 0xc400_0003, 0x8400_000a, 0xc400_0012, 0x8000_0000] {
-            assert_eq!(features(id), Ok(0), "{id:#x}");
+            assert_eq!(features(id), 0, "{id:#x}");
         }
-        assert_eq!(features(0xc400_0015), Ok(OFF2_HIBERNATE));
-        for id in [0x8400_0001, 0xc400_000e, 0x8400_001f, 0xc400_0000, 0xffff_ffff, 0] {
-            assert_eq!(features(id), Err(ErrorCode::NotSupported), "{id:#x}");
+        assert_eq!(features(0xc400_0015), OFF2_HIBERNATE);
+        for id in [0x8400_0001, 0xc400_000e, 0x8400_001f, 0xc400_0000, 0x8400_0020, 0xffff_ffff, 0, 0x400_0003] {
+            assert_eq!(features(id), u64::MAX, "{id:#x}");
+        }
+    }
+
+    #[test]
+    fn every_function_has_its_slot() {
+        for (number, (function, _)) in FUNCTIONS.iter().enumerate() {
+            let clash = FUNCTIONS[..number].iter().any(|other| slot(other.0 as u32) == slot(*function as u32));
+            assert!(!clash, "{function:?}");
         }
     }
 }

@@ -56,40 +56,67 @@ pub fn architecture(id: u32, argument: u64) -> Option<i64> {
     }
 }
 
+/// How far the fast path got with a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u64)]
+pub enum Path {
+    /// The context has the answer.
+    Done = 0,
+    /// The call may wait, or not return: it takes the slow path, with everything saved.
+    Slow = 1,
+}
+
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Service, architecture, service};
+    use super::{Path, Service, architecture, service};
     use crate::context::Context;
     use crate::percore::PerCore;
     use crate::psci;
     use crate::stop::{self, COORDINATOR};
+
+    /// Answers a call: x0 to x3, and the caller's context, in which the answer is left. Arguments and result are in
+    /// registers, so that one handler can end in another at no cost.
+    pub type Handler = extern "C" fn(u64, u64, u64, u64, &mut Context) -> Path;
 
     /// Bit 30: the SMC64 form.
     const SMC64: u32 = 1 << 30;
     /// Bit 16 of a fast call's id: no live SVE state. A hint, not part of the number (DEN0028, 3.1).
     const SVE_HINT: u32 = 1 << 16;
 
-    /// Answers a call that does not wait. `None`: it is one for [`slow`].
-    #[inline]
-    pub fn fast(mut x: [u64; 4], context: &mut Context) -> Option<()> {
-        let id = x[0] as u32 & !SVE_HINT;
-        match service(id) {
-            Service::Architecture => match architecture(id, x[1]) {
-                Some(answer) => context.answer(answer),
-                None => context.unknown(),
-            },
-            Service::Psci => {
-                x[0] = u64::from(id);
-                return psci::fast(x, context);
-            }
-            Service::Vendor => return stop::calls::fast(id, x, context),
-            Service::None => context.unknown(),
+    /// Answers a call that does not wait: what vectors.S calls first.
+    ///
+    /// Whether the core is condemned is not asked here: if it is, the SGI is on its way and takes it as it returns.
+    pub extern "C" fn fast(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        let id = x0 as u32 & !SVE_HINT;
+        #[cfg(feature = "crash-test")]
+        if id == crate::crash_test::ID {
+            crate::crash_test::crash(x1);
         }
-        Some(())
+        let handler = match service(id) {
+            Service::Psci => psci::find(id),
+            Service::Architecture => architecture_call,
+            Service::Vendor => stop::calls::fast,
+            Service::None => unknown,
+        };
+        handler(u64::from(id), x1, x2, x3, context)
+    }
+
+    extern "C" fn architecture_call(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        match architecture(x0 as u32, x1) {
+            Some(answer) => context.answer(answer as u64),
+            None => context.unknown(),
+        }
+        Path::Done
+    }
+
+    /// There is no such call.
+    pub extern "C" fn unknown(_: u64, _: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        context.unknown();
+        Path::Done
     }
 
     /// Carries out any call, with the caller's whole context saved.
-    pub fn slow(me: &PerCore, context: &mut Context) {
+    pub extern "C" fn slow(me: &PerCore, context: &mut Context) {
         let [x0, x1, x2, x3, ..] = context.x;
         let mut x = [x0, x1, x2, x3];
         if context.is_aarch32() {
@@ -101,7 +128,7 @@ mod target {
         let id = x[0] as u32 & !SVE_HINT;
         x[0] = u64::from(id);
         let done = match service(id) {
-            Service::Psci => psci::slow(x, me, context),
+            Service::Psci => psci::system::carry_out(&x, me, context),
             Service::Vendor => stop::calls::slow(id, x, me, context),
             Service::Architecture | Service::None => None,
         };
@@ -110,13 +137,14 @@ mod target {
             stop::park(me, context);
         }
         if done.is_none() {
-            let _ = fast(x, context);
+            let [x0, x1, x2, x3] = x;
+            fast(x0, x1, x2, x3, context);
         }
     }
 }
 
 #[cfg(target_os = "none")]
-pub use target::{fast, slow};
+pub use target::{Handler, fast, slow, unknown};
 
 #[cfg(test)]
 mod tests {

@@ -39,23 +39,26 @@ mod target {
     use crate::log;
     use crate::percore::{self, PerCore};
     use crate::psci::cpu::{self, core_of};
+    use crate::smccc::Path;
     use crate::stop::{self, COORDINATOR, Outcome, record};
     use abi::call::{self, SMC64, status};
     use smp_stop::{Kind, Scope};
 
-    /// Answers a call that does not wait. `None`: it does, see [`slow`].
-    pub fn fast(id: u32, x: [u64; 4], context: &mut Context) -> Option<()> {
+    /// Answers a call that does not wait.
+    pub extern "C" fn fast(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        let id = x0 as u32;
+        let x = [x0, x1, x2, x3];
         match id {
             call::SERVICE_UID => context.answer_four(call::UID.map(u64::from)),
             call::SERVICE_REVISION => context.answer_four([1, 0, x[2], x[3]]),
             _ => {
                 let x = arguments(id, x);
                 match decode(id) {
-                    Some(call::STOP_OTHERS | call::STOP_ONE) => return None,
-                    Some(call::STOP_VERSION) => context.answer(i64::from(call::VERSION)),
+                    Some(call::STOP_OTHERS | call::STOP_ONE) => return Path::Slow,
+                    Some(call::STOP_VERSION) => context.answer(u64::from(call::VERSION)),
                     Some(call::STOP_FEATURES) => {
                         let exists = decode(x[1] as u32).is_some();
-                        context.answer(if exists { status::SUCCESS } else { status::NOT_SUPPORTED });
+                        answer(if exists { status::SUCCESS } else { status::NOT_SUPPORTED }, context);
                     }
                     Some(call::STOP_STATUS) => stop_status(x, context),
                     Some(call::STOP_RECORD) => stop_record(x, context),
@@ -64,7 +67,7 @@ mod target {
                 }
             }
         }
-        Some(())
+        Path::Done
     }
 
     /// Carries out a call that waits, with the caller's whole context saved. `None`: it is not one.
@@ -73,15 +76,19 @@ mod target {
         match decode(id)? {
             call::STOP_OTHERS => match kind(x[1]) {
                 Some(kind) => stop(me, context, kind, Scope::Others, x[2]),
-                None => context.answer(status::INVALID_PARAMETERS),
+                None => answer(status::INVALID_PARAMETERS, context),
             },
             call::STOP_ONE => match core_of(x[1]) {
                 Some(target) if target != me.core() => stop(me, context, Kind::Stop, Scope::One(target), x[2]),
-                _ => context.answer(status::INVALID_PARAMETERS),
+                _ => answer(status::INVALID_PARAMETERS, context),
             },
             _ => return None,
         }
         Some(())
+    }
+
+    fn answer(status: i64, context: &mut Context) {
+        context.answer(status as u64);
     }
 
     /// The arguments, without their upper halves in an SMC32 (DEN0028, 2.7).
@@ -95,12 +102,12 @@ mod target {
             Ok(stopped) => (status::SUCCESS, stopped.count),
             Err(left) => (status::TIMEOUT, left.count),
         };
-        context.answer(status);
+        answer(status, context);
         context.x[1] = count as u64;
     }
 
     fn stop_status(x: [u64; 4], context: &mut Context) {
-        let Some(core) = core_of(x[1]) else { return context.answer(status::INVALID_PARAMETERS) };
+        let Some(core) = core_of(x[1]) else { return answer(status::INVALID_PARAMETERS, context) };
         let word = COORDINATOR.core(core);
         let mark = if word.condemned { call::STATUS_CONDEMNED } else { 0 };
         let (reason, epoch) = record::last(percore::of(core)).unwrap_or_default();
@@ -108,25 +115,25 @@ mod target {
     }
 
     fn stop_record(x: [u64; 4], context: &mut Context) {
-        let Some(core) = core_of(x[1]) else { return context.answer(status::INVALID_PARAMETERS) };
+        let Some(core) = core_of(x[1]) else { return answer(status::INVALID_PARAMETERS, context) };
         let of = percore::of(core);
         if !record::exists(of) {
-            return context.answer(status::NOT_PRESENT);
+            return answer(status::NOT_PRESENT, context);
         }
         let Some(offset) = usize::try_from(x[2]).ok().filter(|&offset| offset < of.record.len()) else {
-            return context.answer(status::INVALID_PARAMETERS);
+            return answer(status::INVALID_PARAMETERS, context);
         };
         let mut count = 0;
         for (to, word) in context.x[2..18].iter_mut().zip(&of.record[offset..]) {
             *to = word.load(core::sync::atomic::Ordering::Relaxed);
             count += 1;
         }
-        context.answer(status::SUCCESS);
+        answer(status::SUCCESS, context);
         context.x[1] = count;
     }
 
     fn log_read(x: [u64; 4], context: &mut Context) {
-        let Some(frame) = log::RING.get(x[1]) else { return context.answer(status::NOT_PRESENT) };
+        let Some(frame) = log::RING.get(x[1]) else { return answer(status::NOT_PRESENT, context) };
         context.answer_four([status::SUCCESS as u64, frame.number, frame.length as u64, 0]);
         context.x[3..3 + log::FRAME_WORDS].copy_from_slice(&frame.words);
     }

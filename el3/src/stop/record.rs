@@ -54,7 +54,7 @@ fn capture(me: &PerCore, context: &Context, reason: u64, epoch: u64) -> StopReco
         mpidr: me.mpidr(),
         timestamp: crate::power::now(),
         origin: context.el() | aarch32,
-        x: context.x,
+        x: context.registers(),
         sp_el0: SP_EL0.get(),
         sp_el1: SP_EL1.get(),
         sp_el2: if has_el2 { SP_EL2.get() } else { 0 },

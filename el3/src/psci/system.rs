@@ -1,0 +1,54 @@
+//! The functions that wait or do not return: CPU_OFF, SYSTEM_OFF, SYSTEM_RESET and their second forms.
+//!
+//! Each that ends the machine goes through the coordinator: all other cores are OFF first.
+
+use super::{code, cpu};
+use crate::context::Context;
+use crate::percore::PerCore;
+use crate::stop::{self, Then};
+use arm_psci::{ArchitecturalResetType, Cookie, ErrorCode, Function, FunctionId, ResetType};
+use smp_stop::Kind;
+
+/// Carries out one of these, with the caller's whole context saved. `None`: it is not one.
+pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()> {
+    if !is_here(FunctionId::try_from(x[0] as u32).ok()?) {
+        return None;
+    }
+    let (kind, then) = match Function::try_from(x) {
+        Ok(Function::CpuOff) => cpu::off(),
+        Ok(Function::SystemReset) => (Kind::Reset, Then::Reset),
+        Ok(Function::SystemReset2 { reset_type, cookie }) if zero(cookie) && warm(reset_type) => {
+            (Kind::Reset, Then::Reset)
+        }
+        Ok(Function::SystemOff) => (Kind::Off, Then::PowerOff),
+        Ok(Function::SystemOff2 { cookie, .. }) if zero(cookie) => (Kind::Off, Then::PowerOff),
+        _ => {
+            context.answer(code(Err(ErrorCode::InvalidParameters)));
+            return Some(());
+        }
+    };
+    stop::machine_stop(me, context, kind, then)
+}
+
+fn is_here(function: FunctionId) -> bool {
+    matches!(
+        function,
+        FunctionId::CpuOff
+            | FunctionId::SystemOff
+            | FunctionId::SystemReset
+            | FunctionId::SystemOff232
+            | FunctionId::SystemOff264
+            | FunctionId::SystemReset232
+            | FunctionId::SystemReset264
+    )
+}
+
+/// Reserved for the types that are here (DEN0022, 5.11.1, 5.16.1).
+fn zero(cookie: Cookie) -> bool {
+    matches!(cookie, Cookie::Cookie32(0) | Cookie::Cookie64(0))
+}
+
+/// The one reset type that there is. A reset of this machine keeps memory: a warm reset is a reset.
+fn warm(reset: ResetType) -> bool {
+    reset == ResetType::Architectural(ArchitecturalResetType::SystemWarmReset)
+}
