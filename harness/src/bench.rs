@@ -37,14 +37,14 @@ struct Goal {
 }
 
 const GOALS: &[Goal] = &[
-    goal("psci-version", 1, "PSCI_VERSION", 70, "205", "300"),
-    goal("smccc-version", 1, "SMCCC_VERSION", 60, "179", "259"),
-    goal("psci-features", 1, "PSCI_FEATURES(CPU_ON)", 90, "225", "361"),
-    goal("affinity-info-self", 1, "AFFINITY_INFO(self)", 100, "298", "382"),
-    goal("unknown-psci", 1, "unknown id in the PSCI range", 60, "192", "287"),
-    goal("unknown-service", 1, "unknown id of no service", 60, "148", "287"),
-    goal("cpu-on-self", 1, "CPU_ON(self) -> ALREADY_ON", 130, "511", "388"),
-    goal("cpu-cycle", 2, "CPU_ON -> runs -> CPU_OFF -> OFF", 1_800, "5,472", ""),
+    goal("psci_version", 1, "PSCI_VERSION", 70, "205", "300"),
+    goal("smccc_version", 1, "SMCCC_VERSION", 60, "179", "259"),
+    goal("psci_features_cpu_on", 1, "PSCI_FEATURES(CPU_ON)", 90, "225", "361"),
+    goal("affinity_info_self", 1, "AFFINITY_INFO(self)", 100, "298", "382"),
+    goal("unknown_psci", 1, "unknown id in the PSCI range", 60, "192", "287"),
+    goal("unknown_service", 1, "unknown id of no service", 60, "148", "287"),
+    goal("cpu_on_self", 1, "CPU_ON(self) -> ALREADY_ON", 130, "511", "388"),
+    goal("cpu_cycle", 2, "CPU_ON -> runs -> CPU_OFF -> OFF", 1_800, "5,472", ""),
     goal("boot", 1, "reset to the payload, 1 core", 1_000_000, "7.9 M", ""),
     goal("boot", 8, "reset to the payload, 8 cores", 1_200_000, "11.0 M", ""),
 ];

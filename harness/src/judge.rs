@@ -85,6 +85,9 @@ pub enum Verdict {
     Fail(Vec<String>),
 }
 
+/// Of the failed checks, so many are told; the first ones say most.
+const CHECKS_TOLD: usize = 12;
+
 /// The judge of one run.
 pub struct Judge {
     end: End,
@@ -247,7 +250,11 @@ impl Judge {
                 words.join("\" or \"")
             ));
         }
-        wrong.extend(self.failed_checks.iter().map(|check| format!("check failed: {check}")));
+        let told = self.failed_checks.iter().take(CHECKS_TOLD);
+        wrong.extend(told.map(|check| format!("check failed: {check}")));
+        if self.failed_checks.len() > CHECKS_TOLD {
+            wrong.push(format!("and {} more checks failed", self.failed_checks.len() - CHECKS_TOLD));
+        }
         if !self.crash.is_empty() || matches!(self.end, End::Crash(_)) {
             self.judge_crash(&mut wrong);
         }
@@ -262,7 +269,10 @@ impl Judge {
             End::Crash(_) if !self.crash_complete => wrong.push("EL3's crash report is cut off".into()),
             End::Crash(cause) if self.crash.iter().any(|line| line.contains(cause)) => {}
             End::Crash(cause) => wrong.push(format!("EL3's crash report does not say \"{cause}\"")),
-            _ => wrong.push(format!("EL3 crashed: {}", self.crash.join(" | "))),
+            _ => {
+                wrong.push("EL3 crashed".into());
+                wrong.extend(self.crash.iter().map(|line| format!("  ! {line}")));
+            }
         }
     }
 

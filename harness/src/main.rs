@@ -82,8 +82,8 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
     let jobs = suite::jobs(wish);
     let mut images = BTreeMap::new();
     for variant in jobs.iter().map(|job| job.scenario.variant).collect::<BTreeSet<_>>() {
-        // Somebody's own image is no other variant's.
-        if wish.image.is_some() && variant != Variant::Standard {
+        // Somebody's own image is no other variant's, unless they say so.
+        if wish.image.is_some() && wish.scenario.is_none() && variant != Variant::Standard {
             continue;
         }
         let own = wish.image.is_some() && wish.payload.is_some();
@@ -91,7 +91,7 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
             images.insert(variant, Images::find(&root, &QEMU_VIRT, variant, wish)?);
         }
     }
-    // With one scenario nothing else happens meanwhile, so that its log can be read.
+    // With a log one at a time, so that it can be read.
     let at_once = if wish.log { 1 } else { steps::AT_ONCE };
     let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
     suite.run(jobs, at_once);

@@ -22,7 +22,7 @@ use crate::{
     log::{Decoder, Entry},
     machine::{self, Machine, Process, Setup},
     qmp::{self, Qmp},
-    rundir::RunDir,
+    rundir::{RunDir, VERDICT},
 };
 
 /// Everything about one run.
@@ -95,7 +95,7 @@ impl Order<'_> {
             Verdict::Fail([format!("{error:#}")].into_iter().chain(said).collect())
         });
         if let Verdict::Fail(why) = &outcome.verdict {
-            dir.write("verdict", why.join("\n") + "\n")?;
+            dir.write(VERDICT, why.join("\n") + "\n")?;
             outcome.kept = Some(dir.keep().to_owned());
         }
         Ok(())

@@ -110,10 +110,13 @@ impl Suite<'_> {
         let took = format!("{:.1} s", outcome.took.as_secs_f64());
         let seed = if scenario.seeded { format!(", seed {}", job.seed) } else { String::new() };
         match &outcome.verdict {
-            Verdict::Pass(0) => task.end(Mark::Pass, &job.line(&took, scenario.story), &[]),
             Verdict::Pass(checks) => {
-                let text = format!("{}; {checks} checks{seed}", scenario.story);
-                task.end(Mark::Pass, &job.line(&took, &text), &[]);
+                let checks = match checks {
+                    0 => String::new(), // the end says it all
+                    1 => "; 1 check".into(),
+                    _ => format!("; {checks} checks"),
+                };
+                task.end(Mark::Pass, &job.line(&took, &format!("{}{checks}{seed}", scenario.story)), &[]);
             }
             Verdict::Fail(why) => {
                 let line = job.line(&took, &format!("{}{seed}", scenario.story));
