@@ -1,0 +1,193 @@
+//! The interrupt controller: which cores there are, and inter-processor interrupts.
+
+use crate::{cpu, exception, percpu, stop};
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{CNTV_CTL_EL0, CNTV_TVAL_EL0, Writeable};
+use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
+use arm_gic::gicv3::{
+    GicCpuInterface, GicDistributor, GicRedistributor, GicRedistributorIterator, SgiTarget, SgiTargetGroup,
+};
+use arm_gic::{IntId, InterruptGroup};
+use core::ptr::NonNull;
+use core::sync::atomic::Ordering::Relaxed;
+use platform::qemu;
+use safe_mmio::{UniqueMmioPointer, field, field_shared};
+
+/// What one core can tell another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ipi {
+    /// Look for something to do.
+    Wake,
+    /// You are being stopped.
+    Stop,
+    /// The same, in a crash.
+    CrashStop,
+}
+
+impl Ipi {
+    fn id(self) -> IntId {
+        match self {
+            Self::Wake => IntId::sgi(0),
+            Self::Stop => IntId::sgi(1),
+            Self::CrashStop => IntId::sgi(2),
+        }
+    }
+}
+
+/// The virtual timer's interrupt.
+const TIMER: IntId = IntId::ppi(11);
+/// Priority of everything here, as the Non-secure side sees it.
+const PRIORITY: u8 = 0xa0;
+/// In the Non-secure view of GICD_CTLR, ARE_NS is where the Secure view has ARE_S (IHI0069, 12.9.4).
+const ARE_NS: GicdCtlr = GicdCtlr::ARE_S;
+
+/// Finds the cores by their redistributors.
+pub fn find_cores() {
+    let mut most = 0;
+    for (base, frames) in qemu::GICR {
+        // Behind a region with frames to spare there is no other.
+        if percpu::count() < most || !answers(base) {
+            break;
+        }
+        most += frames;
+        let base = NonNull::new(base as *mut GicrSgi).expect("a region at address 0");
+        // SAFETY: `answers` has seen a redistributor there; it is mapped as device memory up to its last frame, and
+        // nobody else uses the redistributors yet.
+        let redistributors = unsafe { GicRedistributorIterator::new(base) };
+        let redistributors = redistributors.expect("unknown redistributors");
+        for (index, redistributor) in redistributors.enumerate() {
+            let address = base.as_ptr() as usize + index * qemu::GICR_FRAME;
+            percpu::add(redistributor.typer().core_mpidr(), address);
+        }
+    }
+}
+
+/// Whether there is a device at this address: reads GICR_CTLR.
+fn answers(base: usize) -> bool {
+    let trapped = exception::expect(|| {
+        // SAFETY: a read of GICR_CTLR has no side effects; if nothing is there it aborts and is skipped.
+        unsafe {
+            core::arch::asm!("ldr wzr, [{}]", in(reg) base, out("x13") _, out("x14") _, options(nostack, readonly));
+        }
+    });
+    trapped == 0
+}
+
+fn distributor() -> UniqueMmioPointer<'static, Gicd> {
+    let base = NonNull::new(qemu::GICD as *mut Gicd).expect("the distributor is not at address 0");
+    // SAFETY: the machine's distributor, mapped as device memory (mmu.rs); used by the boot core only.
+    unsafe { UniqueMmioPointer::new(base) }
+}
+
+/// This core's redistributor.
+fn redistributor() -> UniqueMmioPointer<'static, GicrSgi> {
+    let base = percpu::this().redistributor.load(Relaxed) as *mut GicrSgi;
+    let base = NonNull::new(base).expect("a core without redistributor");
+    // SAFETY: found by `find_cores`, mapped as device memory, and used by its own core only.
+    unsafe { UniqueMmioPointer::new(base) }
+}
+
+/// Lets the distributor forward our interrupts. Once for the machine.
+pub fn init() {
+    GicDistributor::new(distributor()).modify_control(GicdCtlr::EnableGrp1NS | ARE_NS, true);
+}
+
+/// Makes this core ready to take interrupts.
+pub fn init_core() {
+    let mut redistributor = GicRedistributor::new(redistributor());
+    // Where the firmware does it this is refused, and it is awake already.
+    let _ = redistributor.mark_core_awake();
+    redistributor.configure_default_settings();
+    for id in [Ipi::Wake.id(), Ipi::Stop.id(), Ipi::CrashStop.id(), TIMER] {
+        redistributor.set_interrupt_priority(id, PRIORITY).expect("a private interrupt");
+        redistributor.enable_interrupt(id, true).expect("a private interrupt");
+    }
+    GicCpuInterface::enable_system_register_el1();
+    barrier::isb(barrier::SY);
+    GicCpuInterface::set_priority_mask(0xff);
+    GicCpuInterface::enable_group1(true);
+    barrier::isb(barrier::SY);
+}
+
+/// Sends to one core.
+pub fn send(ipi: Ipi, index: usize) {
+    let mpidr = percpu::cpu(index).mpidr();
+    let [aff0, affinity1, affinity2, _, affinity3, ..] = mpidr.to_le_bytes();
+    if aff0 > 15 {
+        return; // would need the range selector; QEMU has no such core
+    }
+    let target = SgiTarget::List { affinity3, affinity2, affinity1, target_list: 1 << aff0 };
+    issue(ipi, target);
+}
+
+/// Sends to all other cores.
+pub fn broadcast(ipi: Ipi) {
+    issue(ipi, SgiTarget::All);
+}
+
+fn issue(ipi: Ipi, target: SgiTarget) {
+    barrier::dsb(barrier::ISHST);
+    GicCpuInterface::send_sgi(ipi.id(), target, SgiTargetGroup::CurrentGroup1).expect("an SGI");
+    barrier::isb(barrier::SY);
+}
+
+/// Takes an interrupt.
+pub fn handle() {
+    let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) else { return };
+    if id == TIMER {
+        CNTV_CTL_EL0.set(0);
+        barrier::isb(barrier::SY);
+    }
+    // Ended before it is handled: a stop does not come back.
+    GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
+    if id == Ipi::Stop.id() || id == Ipi::CrashStop.id() {
+        stop::called();
+    } else if id != TIMER && id != Ipi::Wake.id() {
+        panic!("unexpected interrupt {id:?}");
+    }
+}
+
+/// Sleeps until an interrupt, at most this many ticks. Interrupts are taken on the way out if they are let in.
+pub fn sleep(ticks: u64) {
+    let masks = cpu::masks();
+    cpu::mask_all();
+    CNTV_TVAL_EL0.set(ticks.min(i32::MAX as u64));
+    CNTV_CTL_EL0.set(1);
+    barrier::isb(barrier::SY);
+    cpu::wfi();
+    cpu::restore_masks(masks);
+}
+
+/// Which interrupts are ours.
+pub struct Enableable {
+    /// This core's SGIs and PPIs, a bit each.
+    pub private: u32,
+    /// How many SPIs.
+    pub shared: usize,
+    /// Of how many.
+    pub shared_total: usize,
+}
+
+/// Finds the interrupts that can be enabled from the Non-secure side, by enabling them with all interrupts masked. All are
+/// disabled afterwards, this core's own SGIs and timer too.
+pub fn enableable() -> Enableable {
+    let masks = cpu::masks();
+    cpu::mask_all();
+    let mut sgi_frame = redistributor();
+    let mut sgi = field!(sgi_frame, sgi);
+    field!(sgi, isenabler).get(0).expect("a register").write(!0);
+    let private = field!(sgi, isenabler).get(0).expect("a register").read();
+    field!(sgi, icenabler).get(0).expect("a register").write(!0);
+
+    let mut registers = distributor();
+    let shared_total = field_shared!(registers, typer).read().num_spis() as usize;
+    let mut shared = 0;
+    for index in 1..=shared_total / 32 {
+        field!(registers, isenabler).get(index).expect("a register").write(!0);
+        shared += field!(registers, isenabler).get(index).expect("a register").read().count_ones() as usize;
+        field!(registers, icenabler).get(index).expect("a register").write(!0);
+    }
+    init_core();
+    cpu::restore_masks(masks);
+    Enableable { private, shared, shared_total }
+}

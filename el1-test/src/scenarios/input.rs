@@ -1,0 +1,332 @@
+//! Bad input: each call gets the error that the specification asks for, and changes nothing.
+
+use crate::smc::Registers;
+use crate::{boot, check, cpu, mmu, percpu, psci, smp, verify};
+use abi::call;
+use smccc::arch;
+
+/// What must come back in x0.
+#[derive(Clone, Copy, Debug)]
+enum Expect {
+    Status(i32),
+    /// As for any function that does not exist: NOT_SUPPORTED, and nothing in x1 to x3.
+    Unknown,
+    OneOf(i32, i32),
+    Value(u64),
+    /// Zero or a positive number.
+    NoError,
+    /// Any error.
+    AnError,
+}
+
+impl Expect {
+    fn meets(self, x0: u64) -> bool {
+        match self {
+            // An SMC32 call has 32 bits of result, and some answer an SMC64 call with 32 bits, too.
+            Self::Status(status) => x0 as i32 == status && (x0 >> 32 == 0 || x0 as i64 == i64::from(status)),
+            Self::Unknown => Self::Status(psci::NOT_SUPPORTED).meets(x0),
+            Self::OneOf(one, other) => Self::Status(one).meets(x0) || Self::Status(other).meets(x0),
+            Self::Value(value) => x0 == value,
+            Self::NoError => x0 as i32 >= 0,
+            Self::AnError => (x0 as i32) < 0,
+        }
+    }
+}
+
+/// A call and what is expected of it.
+struct Case {
+    what: &'static str,
+    function: u64,
+    arguments: [u64; 3],
+    expect: Expect,
+}
+
+const fn case(what: &'static str, function: u32, arguments: [u64; 3], expect: Expect) -> Case {
+    Case { what, function: function as u64, arguments, expect }
+}
+
+use Expect::{AnError, NoError, OneOf, Status, Unknown, Value};
+
+/// What a question about a function that does not exist gets.
+const NOT_SUPPORTED: Expect = Status(psci::NOT_SUPPORTED);
+const BAD: Expect = Status(psci::INVALID_PARAMETERS);
+const BAD_ADDRESS: Expect = Status(psci::INVALID_ADDRESS);
+const CPU_ON_32: u32 = psci::CPU_ON & !call::SMC64;
+const AFFINITY_INFO_32: u32 = psci::AFFINITY_INFO & !call::SMC64;
+const GARBAGE: u64 = 0xdead_beef << 32;
+
+/// Makes the call, and checks its result and every register. Returns whether all was well.
+fn try_case(case: &Case) -> bool {
+    let before = Registers::for_call(case.function, &case.arguments);
+    let after = before.call();
+    let x0 = after.x[0];
+    let right = check!(
+        case.expect.meets(x0),
+        "{} ({:#x} {:x?}): expected {:x?}, saw {x0:#x}",
+        case.what,
+        case.function,
+        case.arguments,
+        case.expect
+    );
+    right & untouched(case, &before, &after)
+}
+
+/// x4 to x30 and the FP registers are the caller's; an unknown function's answer has nothing in x1 to x3 either.
+fn untouched(case: &Case, before: &Registers, after: &Registers) -> bool {
+    let x = (4..31).find(|&n| after.x[n] != before.x[n]);
+    let q = (0..32).find(|&n| after.q[n] != before.q[n]);
+    if let Some(n) = x {
+        check!(false, "{}: expected x{n} unchanged, saw {:#x}", case.what, after.x[n]);
+    }
+    if let Some(n) = q {
+        check!(false, "{}: expected q{n} unchanged, saw {:#x}", case.what, after.q[n]);
+    }
+    let mut clear = true;
+    if matches!(case.expect, Unknown) {
+        clear = after.x[1..4] == [0; 3];
+        if !clear {
+            check!(false, "{}: expected x1-x3 zero, saw {:x?}", case.what, &after.x[1..4]);
+        }
+    }
+    x.is_none() && q.is_none() && clear
+}
+
+fn try_all(family: &str, cases: &[Case]) {
+    step!("{family}: {} calls", cases.len());
+    let good = cases.iter().filter(|case| try_case(case)).count();
+    check_eq!(good, cases.len(), "{family}: calls that were answered as they must be, x4-x30 and q0-q31 unchanged");
+}
+
+/// All of it.
+pub fn bad_input() {
+    unknown_functions();
+    known_functions();
+    affinities();
+    entry_points();
+    stop_calls();
+    upper_halves();
+    verify::stopped_and_startable();
+}
+
+fn unknown_functions() {
+    let me = cpu::affinity();
+    try_all(
+        "unknown and reserved function ids",
+        &[
+            case("PSCI, beyond the last", 0x8400_001f, [0; 3], Unknown),
+            case("PSCI, beyond the last, SMC64", 0xc400_001f, [0; 3], Unknown),
+            case("PSCI_VERSION as SMC64", 0xc400_0000, [0; 3], Unknown),
+            case("CPU_OFF as SMC64", 0xc400_0002, [0; 3], Unknown),
+            case("MIGRATE_INFO_TYPE as SMC64", 0xc400_0006, [0; 3], Unknown),
+            case("SYSTEM_OFF as SMC64", 0xc400_0008, [0; 3], Unknown),
+            case("SYSTEM_RESET as SMC64", 0xc400_0009, [0; 3], Unknown),
+            case("PSCI_FEATURES as SMC64", 0xc400_000a, [0; 3], Unknown),
+            case("a yielding call with CPU_ON's number", 0x4400_0003, [me, 0, 0], Unknown),
+            case("a yielding call of a trusted OS", 0x3200_0000, [0; 3], Unknown),
+            case("reserved bit 17", 0x8402_0000, [0; 3], Unknown),
+            case("reserved bit 23", 0x8480_0000, [0; 3], Unknown),
+            case("CPU service", 0x8100_0000, [0; 3], Unknown),
+            case("SiP service", 0xc200_0010, [0; 3], Unknown),
+            case("OEM service", 0x8300_0000, [0; 3], Unknown),
+            case("hypervisor service", 0x8600_0000, [0; 3], Unknown),
+            case("hypervisor's UID", 0x8600_ff01, [0; 3], Unknown),
+            case("monitor service, no such function", 0x8700_1234, [0; 3], Unknown),
+            case("owner 8", 0x8800_0000, [0; 3], Unknown),
+            case("owner 47", 0xaf00_0000, [0; 3], Unknown),
+            case("trusted application", 0xb000_0001, [0; 3], Unknown),
+            case("trusted OS", 0xb200_0000, [0; 3], Unknown),
+            case("owner 63", 0xbf00_ff01, [0; 3], Unknown),
+            case("owner 63, all ones", 0xffff_ffff, [!0; 3], Unknown),
+            case("all zeroes", 0, [0; 3], Unknown),
+        ],
+    );
+}
+
+fn known_functions() {
+    let version = psci::smc(psci::VERSION, &[])[0];
+    try_all(
+        "functions that exist, and questions about functions",
+        &[
+            case("PSCI_VERSION", psci::VERSION, [!0; 3], Value(version)),
+            case("PSCI_VERSION with the SVE hint", psci::VERSION | 1 << 16, [0; 3], Value(version)),
+            case("SMCCC_VERSION", arch::SMCCC_VERSION, [!0; 3], NoError),
+            case("MIGRATE_INFO_TYPE", psci::MIGRATE_INFO_TYPE, [0; 3], Value(2)),
+            case("FEATURES(PSCI_VERSION)", psci::FEATURES, [psci::VERSION.into(), 0, 0], NoError),
+            case("FEATURES(CPU_OFF)", psci::FEATURES, [psci::CPU_OFF.into(), 0, 0], NoError),
+            case("FEATURES(CPU_ON)", psci::FEATURES, [psci::CPU_ON.into(), 0, 0], NoError),
+            case("FEATURES(CPU_ON32)", psci::FEATURES, [CPU_ON_32.into(), 0, 0], NoError),
+            case("FEATURES(AFFINITY_INFO)", psci::FEATURES, [psci::AFFINITY_INFO.into(), 0, 0], NoError),
+            case("FEATURES(SYSTEM_OFF)", psci::FEATURES, [psci::SYSTEM_OFF.into(), 0, 0], NoError),
+            case("FEATURES(SYSTEM_RESET)", psci::FEATURES, [psci::SYSTEM_RESET.into(), 0, 0], NoError),
+            case("FEATURES(FEATURES)", psci::FEATURES, [psci::FEATURES.into(), 0, 0], NoError),
+            case("FEATURES(SMCCC_VERSION)", psci::FEATURES, [arch::SMCCC_VERSION.into(), 0, 0], NoError),
+            case("FEATURES(nothing)", psci::FEATURES, [0x8400_001f, 0, 0], NOT_SUPPORTED),
+            case("FEATURES(0)", psci::FEATURES, [0, 0, 0], NOT_SUPPORTED),
+            case("FEATURES(CPU_OFF as SMC64)", psci::FEATURES, [0xc400_0002, 0, 0], NOT_SUPPORTED),
+            case("FEATURES(all ones)", psci::FEATURES, [!0, 0, 0], NOT_SUPPORTED),
+            case("ARCH_FEATURES(itself)", arch::SMCCC_ARCH_FEATURES, [0x8000_0001, 0, 0], NoError),
+            case("ARCH_FEATURES(nothing)", arch::SMCCC_ARCH_FEATURES, [0x8000_1234, 0, 0], NOT_SUPPORTED),
+            case(
+                "ARCH_FEATURES(PSCI_VERSION)",
+                arch::SMCCC_ARCH_FEATURES,
+                [psci::VERSION.into(), 0, 0],
+                NOT_SUPPORTED,
+            ),
+            case("an unknown architecture call", 0x8000_1234, [0; 3], Unknown),
+            case("SYSTEM_RESET2, reserved type", psci::SYSTEM_RESET2, [1, 0, 0], BAD),
+            case(
+                "SYSTEM_RESET2, a vendor's type",
+                psci::SYSTEM_RESET2,
+                [0x8000_0001, 0, 0],
+                OneOf(psci::INVALID_PARAMETERS, psci::NOT_SUPPORTED),
+            ),
+            case("SYSTEM_OFF2, reserved type", psci::SYSTEM_OFF2, [2, 0, 0], BAD),
+            case("SYSTEM_OFF2, reserved type, upper half", psci::SYSTEM_OFF2, [GARBAGE, 0, 0], BAD),
+            case("SYSTEM_OFF2, a cookie", psci::SYSTEM_OFF2, [psci::HIBERNATE_OFF, 1, 0], BAD),
+        ],
+    );
+}
+
+/// A core that this machine does not have, though its numbering could.
+fn absent() -> u64 {
+    (0..).map(|n| (n % 16) | ((n / 16) << 8)).find(|&mpidr| percpu::index_of(mpidr).is_none()).unwrap_or(!0)
+}
+
+fn affinities() {
+    let me = cpu::affinity();
+    let entry = mmu::physical_of(boot::secondary_entry);
+    let absent = absent();
+    let on = |what, mpidr| case(what, psci::CPU_ON, [mpidr, entry, 0], BAD);
+    let info = |what, mpidr, level| case(what, psci::AFFINITY_INFO, [mpidr, level, 0], BAD);
+    try_all(
+        "MPIDRs",
+        &[
+            on("CPU_ON of the first absent core", absent),
+            on("CPU_ON, Aff0 beyond the last", 0xff),
+            on("CPU_ON, Aff1 beyond the last", 0xff00),
+            on("CPU_ON, Aff2", 0x1_0000),
+            on("CPU_ON, Aff3", 1 << 32),
+            on("CPU_ON, MT (bit 24)", me | 1 << 24),
+            on("CPU_ON, U (bit 30)", me | 1 << 30),
+            on("CPU_ON, bit 31", me | 1 << 31),
+            on("CPU_ON, bit 40", me | 1 << 40),
+            on("CPU_ON, bit 63", me | 1 << 63),
+            on("CPU_ON, all ones", !0),
+            case("CPU_ON32, bit 31", CPU_ON_32, [me | 1 << 31, entry, 0], BAD),
+            case("CPU_ON32, bit 24", CPU_ON_32, [me | 1 << 24, entry, 0], BAD),
+            case("CPU_ON of this core", psci::CPU_ON, [me, entry, 0], Status(psci::ALREADY_ON)),
+            case("CPU_ON32 of this core", CPU_ON_32, [me, entry, 0], Status(psci::ALREADY_ON)),
+            info("AFFINITY_INFO of the first absent core", absent, 0),
+            info("AFFINITY_INFO, bit 31", me | 1 << 31, 0),
+            info("AFFINITY_INFO, bit 24", me | 1 << 24, 0),
+            info("AFFINITY_INFO, bit 40", me | 1 << 40, 0),
+            info("AFFINITY_INFO, level 4", me, 4),
+            info("AFFINITY_INFO, level 0x100", me, 0x100),
+            info("AFFINITY_INFO, level all ones", me, 0xffff_ffff),
+            case("AFFINITY_INFO32, bit 31", AFFINITY_INFO_32, [me | 1 << 31, 0, 0], BAD),
+            case("AFFINITY_INFO of this core", psci::AFFINITY_INFO, [me, 0, 0], Value(0)),
+            case("AFFINITY_INFO32 of this core", AFFINITY_INFO_32, [me, 0, 0], Value(0)),
+        ],
+    );
+}
+
+fn entry_points() {
+    let Some(target) = percpu::others().next() else { return };
+    let mpidr = percpu::cpu(target).mpidr();
+    let entry = mmu::physical_of(boot::secondary_entry);
+    let on = |what, address| case(what, psci::CPU_ON, [mpidr, address, 0], BAD_ADDRESS);
+    try_all(
+        "entry points",
+        &[
+            on("CPU_ON at secure RAM", 0x0e00_0000),
+            on("CPU_ON at the end of secure RAM", 0x0eff_fffc),
+            on("CPU_ON at flash", 0),
+            on("CPU_ON in flash", 0x1000),
+            on("CPU_ON at the UART", 0x0900_0000),
+            on("CPU_ON at the distributor", 0x0800_0000),
+            on("CPU_ON in front of RAM", 0x3fff_fffc),
+            on("CPU_ON misaligned by 1", entry + 1),
+            on("CPU_ON misaligned by 2", entry + 2),
+            on("CPU_ON far behind RAM", 0x100_0000_0000),
+            on("CPU_ON at bit 63", entry | 1 << 63),
+            on("CPU_ON at this kernel's virtual address", boot::image()),
+            on("CPU_ON at the end of the world", !3),
+            case("CPU_ON32 at secure RAM", CPU_ON_32, [mpidr, 0x0e00_0000, 0], BAD_ADDRESS),
+            case("CPU_ON32 misaligned", CPU_ON_32, [mpidr, entry + 2, 0], BAD_ADDRESS),
+        ],
+    );
+    check_eq!(psci::affinity_info(mpidr), psci::STATE_OFF, "AFFINITY_INFO of core {target} after all that");
+}
+
+fn stop_calls() {
+    if psci::call(call::STOP_VERSION, &[]) < 0 {
+        return info!("this firmware has no stop calls");
+    }
+    let me = cpu::affinity();
+    let others = call::STOP_OTHERS | call::SMC64;
+    let one = call::STOP_ONE | call::SMC64;
+    let status = call::STOP_STATUS | call::SMC64;
+    let record = call::STOP_RECORD | call::SMC64;
+    let features = call::STOP_FEATURES | call::SMC64;
+    let no_core = OneOf(psci::INVALID_PARAMETERS, call::status::NOT_PRESENT as i32);
+    let kind = |what, kind| case(what, others, [kind, 0, 0], BAD);
+    let mut cases = [
+        case("STOP_VERSION", call::STOP_VERSION, [!0; 3], Value(call::VERSION.into())),
+        case("STOP_FEATURES(STOP_OTHERS)", features, [others.into(), 0, 0], NoError),
+        case("STOP_FEATURES(STOP_RECORD)", features, [record.into(), 0, 0], NoError),
+        case("STOP_FEATURES(STOP_RECORD as SMC32)", features, [call::STOP_RECORD.into(), 0, 0], NOT_SUPPORTED),
+        case("STOP_FEATURES(PSCI_VERSION)", features, [psci::VERSION.into(), 0, 0], NOT_SUPPORTED),
+        case("STOP_FEATURES(all ones)", features, [!0, 0, 0], NOT_SUPPORTED),
+        kind("STOP_OTHERS, kind 0", 0),
+        kind("STOP_OTHERS, kind 5", 5),
+        kind("STOP_OTHERS, kind 0x101", 0x101),
+        kind("STOP_OTHERS, kind all ones", !0),
+        kind("STOP_OTHERS, a bit above the kind's 32", 1 << 32 | 9),
+        case("STOP_ONE of this core", one, [me, 0, 0], AnError),
+        case("STOP_ONE of an absent core", one, [absent(), 0, 0], no_core),
+        case("STOP_ONE, bit 31", one, [me | 1 << 31, 0, 0], BAD),
+        case("STOP_ONE, bit 40", one, [me | 1 << 40, 0, 0], BAD),
+        case("STOP_STATUS of an absent core", status, [absent(), 0, 0], no_core),
+        case("STOP_STATUS, bit 63", status, [me | 1 << 63, 0, 0], BAD),
+        case("STOP_RECORD of an absent core", record, [absent(), 0, 0], no_core),
+        case("STOP_RECORD of this core", record, [me, 0, 0], Status(call::status::NOT_PRESENT as i32)),
+        case("STOP_RECORD of this core, offset all ones", record, [me, !0, 0], AnError),
+        case("STOP_RECORD as SMC32", call::STOP_RECORD, [me, 0, 0], Unknown),
+        case("LOG_READ as SMC32", call::LOG_READ, [0; 3], Unknown),
+    ];
+    // Asked about a machine that was stopped before, this core may have a record.
+    if psci::smc(record, &[me, 0])[0] == 0 {
+        cases[18].expect = NoError;
+    }
+    try_all("stop calls", &cases);
+}
+
+/// What stands in the upper halves of an SMC32 call's arguments does not count.
+fn upper_halves() {
+    let me = cpu::affinity();
+    let version = psci::smc(psci::VERSION, &[])[0];
+    let mut cases = [
+        case("PSCI_VERSION", psci::VERSION, [0; 3], Value(version)),
+        case("AFFINITY_INFO32 of this core", AFFINITY_INFO_32, [GARBAGE | me, GARBAGE, 0], Value(0)),
+        case("CPU_ON32 of this core", CPU_ON_32, [GARBAGE | me, 0x6000_0000, 0], Status(psci::ALREADY_ON)),
+        case("FEATURES(CPU_OFF)", psci::FEATURES, [GARBAGE | u64::from(psci::CPU_OFF), 0, 0], NoError),
+        case("an unknown function", 0x8400_001f, [0; 3], Unknown),
+    ];
+    cases[0].function |= GARBAGE;
+    cases[4].function |= GARBAGE;
+    try_all("upper halves", &cases);
+
+    let Some(target) = percpu::others().next() else { return };
+    step!("core {target} started by CPU_ON32 with garbage in the upper halves");
+    let mpidr = percpu::cpu(target).mpidr();
+    let entry = mmu::physical_of(boot::secondary_entry);
+    check!(stop_gate(target), "the kernel's own coordinator lets core {target} start");
+    try_case(&case("CPU_ON32", CPU_ON_32, [GARBAGE | mpidr, GARBAGE | entry, GARBAGE | target as u64], Status(0)));
+    check::wait_for(format_args!("core {target} to come up"), || percpu::cpu(target).is_online());
+    smp::run_on(target, |_| smp::off(), 0);
+    smp::wait_off(target);
+}
+
+fn stop_gate(target: usize) -> bool {
+    crate::stop::KERNEL.start(smp::me(), smp::core(target)).is_ok()
+}

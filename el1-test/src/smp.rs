@@ -1,0 +1,142 @@
+//! Cores come and go.
+
+use crate::percpu::{self, Job};
+use crate::stop::{self, KERNEL};
+use crate::{boot, check, cpu, gic, heartbeat, mmu, psci};
+use core::sync::atomic::Ordering::{Release, SeqCst};
+use smp_stop::{Admission, Core, StartError};
+
+/// Things that can happen to a core on its way up: bits of the context id that it is started with.
+pub mod mishap {
+    /// None.
+    pub const NONE: u64 = 0;
+    /// It hangs in its first instructions, interrupts masked.
+    pub const HANG_EARLY: u64 = crate::boot::HANG_EARLY;
+    /// It hangs after its interrupt controller is up, interrupts masked.
+    pub const HANG_LATE: u64 = 1 << 33;
+    /// It panics as soon as it can.
+    pub const PANIC_EARLY: u64 = 1 << 34;
+    /// It panics after its interrupt controller is up, not yet admitted.
+    pub const PANIC: u64 = 1 << 35;
+    /// It panics just after it was admitted.
+    pub const PANIC_LATE: u64 = 1 << 36;
+}
+
+/// Why a core was not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// The kernel's own coordinator says no.
+    Kernel(StartError),
+    /// The firmware's answer to CPU_ON.
+    Firmware(i32),
+}
+
+/// A core's number for the coordinator.
+pub fn core(index: usize) -> Core {
+    Core::new(index).expect("fewer cores than the coordinator can count")
+}
+
+/// This core's number for the coordinator.
+pub fn me() -> Core {
+    core(cpu::index())
+}
+
+/// Starts a core, without waiting for it.
+pub fn start(index: usize, mishap: u64) -> Result<(), Failure> {
+    KERNEL.start(me(), core(index)).map_err(Failure::Kernel)?;
+    let target = percpu::cpu(index);
+    target.online.store(false, Release);
+    target.busy.store(false, Release);
+    let status = psci::cpu_on(target.mpidr(), mmu::physical_of(boot::secondary_entry), index as u64 | mishap);
+    if status == psci::SUCCESS {
+        return Ok(());
+    }
+    KERNEL.off(core(index));
+    Err(Failure::Firmware(status))
+}
+
+/// Starts a core and waits until it runs.
+pub fn bring_up(index: usize) -> bool {
+    match start(index, mishap::NONE) {
+        Ok(()) => check::wait_for(format_args!("core {index} to come up"), || percpu::cpu(index).is_online()),
+        Err(failure) => check!(false, "CPU_ON of core {index}: expected SUCCESS, saw {failure:x?}"),
+    }
+}
+
+/// Starts every other core, one after the other, and checks that all hearts beat.
+pub fn bring_up_all() -> bool {
+    let total = percpu::count();
+    cpu::unmask_interrupts();
+    let up = 1 + percpu::others().filter(|&index| bring_up(index)).count();
+    check_eq!(up, total, "cores running") && heartbeat::check_alive(percpu::others())
+}
+
+/// Where boot/entry.S goes on with a started core.
+pub extern "C" fn secondary_main(context: u64) -> ! {
+    let index = (context & 0xffff) as usize;
+    cpu::set_index(index);
+    if context & mishap::PANIC_EARLY != 0 {
+        panic!("early on a starting core");
+    }
+    gic::init_core();
+    if context & mishap::HANG_LATE != 0 {
+        hang();
+    }
+    if context & mishap::PANIC != 0 {
+        panic!("on a starting core");
+    }
+    if KERNEL.arrive(core(index)) == Admission::Park {
+        stop::park("refused at the gate");
+    }
+    if context & mishap::PANIC_LATE != 0 {
+        panic!("late on a starting core");
+    }
+    percpu::this().online.store(true, Release);
+    heartbeat::idle()
+}
+
+/// Stays where it is, interrupts masked.
+pub fn hang() -> ! {
+    cpu::mask_all();
+    loop {
+        cpu::relax();
+    }
+}
+
+/// Gives a core in its idle loop something to do.
+pub fn run_on(index: usize, run: fn(u64), argument: u64) -> bool {
+    let target = percpu::cpu(index);
+    let free = check::wait_for(format_args!("core {index} to have done its last job"), || {
+        !target.busy.load(SeqCst) && target.job.try_lock().is_some_and(|job| job.is_none())
+    });
+    if !free {
+        return false;
+    }
+    target.busy.store(true, SeqCst);
+    *target.job.lock() = Some(Job { run, argument });
+    gic::send(gic::Ipi::Wake, index);
+    true
+}
+
+/// Gives the same to each of these cores.
+pub fn run_on_each(cores: impl Iterator<Item = usize>, run: fn(u64), argument: u64) {
+    for index in cores {
+        run_on(index, run, argument);
+    }
+}
+
+/// Waits until a core has done what it was given.
+pub fn wait_done(index: usize) -> bool {
+    check::wait_for(format_args!("core {index} to do its job"), || !percpu::cpu(index).busy.load(SeqCst))
+}
+
+/// Waits until the firmware says that a core is off.
+pub fn wait_off(index: usize) -> bool {
+    let mpidr = percpu::cpu(index).mpidr();
+    check::wait_for(format_args!("core {index} to be OFF"), || psci::affinity_info(mpidr) == psci::STATE_OFF)
+}
+
+/// This core turns itself off in good order.
+pub fn off() -> ! {
+    stop::park("turns itself off")
+}

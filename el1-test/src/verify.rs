@@ -1,0 +1,52 @@
+//! What every stop has to leave behind.
+
+use crate::heartbeat::Snapshot;
+use crate::{cpu, percpu, persist, psci, smp};
+use smp_stop::State;
+
+/// Checks that every other core is OFF in firmware, and that no heart but ours beats.
+pub fn standstill() -> bool {
+    let others = percpu::others().count();
+    let is_off = |&index: &usize| psci::affinity_info(percpu::cpu(index).mpidr()) == psci::STATE_OFF;
+    let off = percpu::others().filter(is_off).count();
+    if off != others {
+        for index in percpu::others().filter(|index| !is_off(index)) {
+            let state = psci::affinity_info(percpu::cpu(index).mpidr());
+            check!(false, "AFFINITY_INFO of core {index}: expected OFF (1), saw {state}");
+        }
+    }
+    let all_off = check_eq!(off, others, "other cores that are OFF in firmware");
+    let moved = Snapshot::take().first_moved_later(percpu::others());
+    let still = check!(moved.is_none(), "no other heart beats while core {} goes on{}", cpu::index(), By(moved));
+    all_off && still
+}
+
+/// Checks that no core of the kernel before this one beats.
+pub fn predecessor_is_still() -> bool {
+    let before = persist::page().generation.get() - 1;
+    let moved = Snapshot::of_generation(before).first_moved_later(0..percpu::count());
+    check!(moved.is_none(), "no core runs on in the kernel before this one{}", By(moved))
+}
+
+/// Checks that every core can be started, as after each stop.
+pub fn all_cores_return() -> bool {
+    smp::bring_up_all()
+}
+
+/// The two together: nothing runs, everything can.
+pub fn stopped_and_startable() -> bool {
+    standstill() & all_cores_return()
+}
+
+/// What the kernel's own coordinator says of its cores.
+pub fn kernel_counts(state: State) -> usize {
+    percpu::others().filter(|&index| crate::stop::KERNEL.core(smp::core(index)).state == state).count()
+}
+
+struct By(Option<usize>);
+
+impl core::fmt::Display for By {
+    fn fmt(&self, f: &mut core::fmt::Formatter) -> core::fmt::Result {
+        self.0.map_or(Ok(()), |index| write!(f, ": that of core {index} does"))
+    }
+}
