@@ -13,6 +13,8 @@ use crate::{console::Line, log};
 pub enum End {
     /// The payload says that it is done.
     Done,
+    /// The same, with figures instead of checks.
+    Figures,
     /// The payload has the machine powered off.
     PowerOff,
     /// EL3 reports a crash that names this as its cause.
@@ -96,6 +98,7 @@ pub struct Judge {
     /// What the payload is doing, for "waited for".
     step: String,
     checks: u32,
+    figures: u32,
     failed_checks: Vec<String>,
     crash: Vec<String>,
     crash_complete: bool,
@@ -122,6 +125,7 @@ impl Judge {
             last_heard: Duration::ZERO,
             step: "the payload's first line".into(),
             checks: 0,
+            figures: 0,
             failed_checks: Vec::new(),
             crash: Vec::new(),
             crash_complete: false,
@@ -169,7 +173,8 @@ impl Judge {
             Line::ExpectReset => self.resets_announced += 1,
             Line::ExpectOff => self.off_announced = true,
             Line::Done(pass) => self.done = Some(pass),
-            Line::Count(..) | Line::Other => {}
+            Line::Count(..) => self.figures += 1,
+            Line::Other => {}
         }
     }
 
@@ -220,7 +225,7 @@ impl Judge {
         let what = match self.end {
             _ if self.resets_announced > self.resets => "the reset",
             _ if self.off_announced => "the power-off",
-            End::Done => "DONE",
+            End::Done | End::Figures => "DONE",
             End::PowerOff => "EXPECT off",
             End::Crash(_) => "EL3's crash report",
             End::FailedCheck(_) => "a check to fail, or DONE",
@@ -301,11 +306,16 @@ impl Judge {
                 wrong.push("a power-off was announced and never came".into());
             }
             (_, false, None) => wrong.push(format!("QEMU ended by itself; {}", self.awaited())),
-            (End::Done | End::FailedCheck(_), true, _) => wrong.push("power-off instead of DONE".into()),
+            (End::Done | End::Figures | End::FailedCheck(_), true, _) => {
+                wrong.push("power-off instead of DONE".into())
+            }
             _ => {}
         }
-        if self.checks == 0 {
-            wrong.push("nothing was checked: not one CHECK ok".into());
+        match self.end {
+            End::Figures if self.figures == 0 => wrong.push("nothing was measured: not one COUNT".into()),
+            End::Figures => {}
+            _ if self.checks == 0 => wrong.push("nothing was checked: not one CHECK ok".into()),
+            _ => {}
         }
     }
 }

@@ -92,6 +92,13 @@ fn nothing_checked_is_no_success() {
 }
 
 #[test]
+fn figures_need_no_checks_but_figures() {
+    assert_eq!(passes(End::Figures, "1 > COUNT boot 12\n2 > DONE pass"), 0);
+    assert!(fails(End::Figures, "1 > CHECK ok a\n2 > DONE pass").0.contains("not one COUNT"));
+    assert!(fails(End::Figures, "1 > COUNT boot 12\n2 > CHECK FAILED a\n2 > DONE pass").0.contains("check failed"));
+}
+
+#[test]
 fn done_fail() {
     assert_eq!(fails(End::Done, "1 > CHECK ok a\n2 > DONE fail").0, "the payload says DONE fail");
 }
