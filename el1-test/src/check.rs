@@ -2,12 +2,25 @@
 
 use crate::{console, cpu, persist};
 use core::fmt;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 
 /// How long anything may take before it counts as lost, in seconds. QEMU on a busy machine is slow.
 const PATIENCE: u64 = 120;
 
+/// What passes is not said.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// Whether checks that pass are to be said no more: for scenarios of many rounds.
+pub fn set_quiet(quiet: bool) {
+    QUIET.store(quiet, Relaxed);
+}
+
 /// Says what was checked and how it turned out. Returns `passed`.
 pub fn report(passed: bool, text: fmt::Arguments) -> bool {
+    if passed && QUIET.load(Relaxed) {
+        return true;
+    }
     if passed {
         console::line(format_args!("CHECK ok {text}"));
     } else {
@@ -61,6 +74,12 @@ pub fn happens_within(ticks: u64, mut condition: impl FnMut() -> bool) -> bool {
         }
         cpu::relax();
     }
+}
+
+/// Waits until so many cores are here. They leave within a few instructions of each other.
+pub fn rendezvous(here: &AtomicUsize, count: usize) {
+    here.fetch_add(1, SeqCst);
+    wait_for(format_args!("{count} cores to meet"), || here.load(SeqCst) >= count);
 }
 
 /// The end of the scenario: everything that was checked since the machine was turned on counts.

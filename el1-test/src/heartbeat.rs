@@ -41,9 +41,8 @@ pub fn idle() -> ! {
     let this = percpu::this();
     loop {
         beat();
-        let job = this.job.try_lock().and_then(|mut job| job.take());
-        if let Some(job) = job {
-            (job.run)(job.argument);
+        if let Some((run, argument)) = this.job.take() {
+            run(argument);
             this.busy.store(false, core::sync::atomic::Ordering::Release);
         } else if naps {
             gic::sleep(cpu::microseconds(NAP));
@@ -104,6 +103,6 @@ struct Missing(Option<usize>);
 
 impl core::fmt::Display for Missing {
     fn fmt(&self, f: &mut core::fmt::Formatter) -> core::fmt::Result {
-        self.0.map_or(Ok(()), |index| write!(f, ": not that of core {index}"))
+        self.0.map_or(Ok(()), |index| write!(f, ": not that of core {index}, which is lost"))
     }
 }

@@ -3,19 +3,31 @@
 use crate::percpu::MAX_CORES;
 use crate::{check, console, cpu, kexec, stop};
 use core::panic::PanicInfo;
-use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::{AtomicBool, AtomicUsize};
 use smp_stop::Kind;
 use spin::Once;
 
 /// What the survivor of an expected panic does when there is no crash kernel.
 static AFTERWARDS: Once<fn()> = Once::new();
+/// So many cores that panic wait for each other between their last words and their stop.
+static MEETING: AtomicUsize = AtomicUsize::new(0);
 static PANICKING: [AtomicBool; MAX_CORES] = [const { AtomicBool::new(false) }; MAX_CORES];
 
 /// From now on a panic is part of the scenario: after the crash stop its survivor starts the crash kernel if one is
 /// loaded, else does this and ends the scenario.
 pub fn expect(afterwards: fn()) {
     AFTERWARDS.call_once(|| afterwards);
+}
+
+/// So many cores are about to panic, and shall do so at once.
+pub fn expect_together(count: usize) {
+    MEETING.store(count, SeqCst);
+}
+
+fn meet() {
+    static HERE: AtomicUsize = AtomicUsize::new(0);
+    check::rendezvous(&HERE, MEETING.load(SeqCst));
 }
 
 #[panic_handler]
@@ -34,6 +46,7 @@ fn panic(info: &PanicInfo) -> ! {
         check::finish()
     };
     step!("core {me} panics: {}", info.message());
+    meet();
     let result = stop::stop_others(Kind::Crash);
     if kexec::is_loaded() {
         kexec::start();

@@ -2,19 +2,43 @@
 
 use crate::boot::Found;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
-use spin::{Mutex, Once};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use spin::Once;
 
 /// More cores than any machine that this runs on.
 pub const MAX_CORES: usize = 512;
 
-/// Something for a core to do from its idle loop.
-#[derive(Clone, Copy)]
+/// Something for a core to do from its idle loop. No lock: a core that is stopped by force leaves nothing locked.
 pub struct Job {
-    /// What.
-    pub run: fn(u64),
-    /// With what.
-    pub argument: u64,
+    run: AtomicPtr<()>,
+    argument: AtomicU64,
+}
+
+impl Job {
+    const NONE: Self = Self { run: AtomicPtr::new(core::ptr::null_mut()), argument: AtomicU64::new(0) };
+
+    /// Leaves something to do. One core at a time may.
+    pub fn put(&self, run: fn(u64), argument: u64) {
+        self.argument.store(argument, Relaxed);
+        self.run.store(run as *mut (), Release);
+    }
+
+    /// Forgets it.
+    pub fn clear(&self) {
+        self.run.store(core::ptr::null_mut(), Release);
+    }
+
+    /// Takes what there is to do.
+    pub fn take(&self) -> Option<(fn(u64), u64)> {
+        let run = self.run.load(Acquire);
+        if run.is_null() {
+            return None;
+        }
+        self.clear();
+        // SAFETY: not null, so it is what `put` stored, a `fn(u64)`.
+        let run = unsafe { core::mem::transmute::<*mut (), fn(u64)>(run) };
+        Some((run, self.argument.load(Relaxed)))
+    }
 }
 
 /// A core. Everything in it may be looked at and changed by every core.
@@ -25,7 +49,7 @@ pub struct Cpu {
     /// It has come up and is in, or on its way to, its idle loop. Cleared by whoever starts it.
     pub online: AtomicBool,
     /// What it shall do next. Taken by the core itself.
-    pub job: Mutex<Option<Job>>,
+    pub job: Job,
     /// A job is running or waiting.
     pub busy: AtomicBool,
     /// Stop IPIs that it has seen.
@@ -42,7 +66,7 @@ impl Cpu {
             mpidr: AtomicU64::new(0),
             redistributor: AtomicUsize::new(0),
             online: AtomicBool::new(false),
-            job: Mutex::new(None),
+            job: Job::NONE,
             busy: AtomicBool::new(false),
             stop_calls: AtomicU64::new(0),
             expected: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! Cores come and go.
 
-use crate::percpu::{self, Job};
+use crate::percpu;
 use crate::stop::{self, KERNEL};
 use crate::{boot, check, cpu, gic, heartbeat, mmu, psci};
 use core::sync::atomic::Ordering::{Release, SeqCst};
@@ -46,6 +46,7 @@ pub fn start(index: usize, mishap: u64) -> Result<(), Failure> {
     KERNEL.start(me(), core(index)).map_err(Failure::Kernel)?;
     let target = percpu::cpu(index);
     target.online.store(false, Release);
+    target.job.clear();
     target.busy.store(false, Release);
     let status = psci::cpu_on(target.mpidr(), mmu::physical_of(boot::secondary_entry), index as u64 | mishap);
     if status == psci::SUCCESS {
@@ -59,7 +60,7 @@ pub fn start(index: usize, mishap: u64) -> Result<(), Failure> {
 pub fn bring_up(index: usize) -> bool {
     match start(index, mishap::NONE) {
         Ok(()) => check::wait_for(format_args!("core {index} to come up"), || percpu::cpu(index).is_online()),
-        Err(failure) => check!(false, "CPU_ON of core {index}: expected SUCCESS, saw {failure:x?}"),
+        Err(failure) => check!(false, "CPU_ON of core {index}: expected SUCCESS, saw {failure:?}: lost"),
     }
 }
 
@@ -103,17 +104,21 @@ pub fn hang() -> ! {
     }
 }
 
+/// The firmware has turned every other core off: the kernel's own coordinator is told.
+pub fn forget_others() {
+    for index in percpu::others() {
+        KERNEL.off(core(index));
+    }
+}
+
 /// Gives a core in its idle loop something to do.
 pub fn run_on(index: usize, run: fn(u64), argument: u64) -> bool {
     let target = percpu::cpu(index);
-    let free = check::wait_for(format_args!("core {index} to have done its last job"), || {
-        !target.busy.load(SeqCst) && target.job.try_lock().is_some_and(|job| job.is_none())
-    });
-    if !free {
+    if !wait_done(index) {
         return false;
     }
     target.busy.store(true, SeqCst);
-    *target.job.lock() = Some(Job { run, argument });
+    target.job.put(run, argument);
     gic::send(gic::Ipi::Wake, index);
     true
 }

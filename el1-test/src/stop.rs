@@ -64,7 +64,7 @@ pub fn stop_others(kind: Kind) -> Result<Stopped, Stragglers> {
     let result = KERNEL.stop(&Kernel, smp::me(), kind, Scope::Others, patience);
     match &result {
         Ok(stopped) => {
-            info!("core {}: {kind:?} stop complete, {} cores were on", cpu::index(), stopped.count)
+            info!("core {}: stop complete ({kind:?}), {} cores were on", cpu::index(), stopped.count)
         }
         Err(stragglers) => {
             check!(false, "{kind:?} stop by core {}: expected all, missing {stragglers:?}", cpu::index());
@@ -110,9 +110,7 @@ fn firmware_stop(kind: Kind) {
             check!(false, "STOP_OTHERS({kind:?}) by core {}: expected SUCCESS, saw {other:?}", cpu::index());
         }
     }
-    for index in percpu::others() {
-        KERNEL.off(smp::core(index));
-    }
+    smp::forget_others();
 }
 
 fn firmware_stop_one(index: usize) {

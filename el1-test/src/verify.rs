@@ -2,7 +2,6 @@
 
 use crate::heartbeat::Snapshot;
 use crate::{cpu, percpu, persist, psci, smp};
-use smp_stop::State;
 
 /// Checks that every other core is OFF in firmware, and that no heart but ours beats.
 pub fn standstill() -> bool {
@@ -12,7 +11,7 @@ pub fn standstill() -> bool {
     if off != others {
         for index in percpu::others().filter(|index| !is_off(index)) {
             let state = psci::affinity_info(percpu::cpu(index).mpidr());
-            check!(false, "AFFINITY_INFO of core {index}: expected OFF (1), saw {state}");
+            check!(false, "AFFINITY_INFO of core {index}: expected OFF (1), saw {state}: lost");
         }
     }
     let all_off = check_eq!(off, others, "other cores that are OFF in firmware");
@@ -28,25 +27,20 @@ pub fn predecessor_is_still() -> bool {
     check!(moved.is_none(), "no core runs on in the kernel before this one{}", By(moved))
 }
 
-/// Checks that every core can be started, as after each stop.
-pub fn all_cores_return() -> bool {
-    smp::bring_up_all()
-}
-
-/// The two together: nothing runs, everything can.
+/// The whole promise: nothing but this core runs, and everything can.
 pub fn stopped_and_startable() -> bool {
-    standstill() & all_cores_return()
+    standstill() & smp::bring_up_all()
 }
 
-/// What the kernel's own coordinator says of its cores.
-pub fn kernel_counts(state: State) -> usize {
-    percpu::others().filter(|&index| crate::stop::KERNEL.core(smp::core(index)).state == state).count()
+/// The same in a kernel that was started by another one, which must not run on either.
+pub fn nothing_left_behind() -> bool {
+    predecessor_is_still() & stopped_and_startable()
 }
 
 struct By(Option<usize>);
 
 impl core::fmt::Display for By {
     fn fmt(&self, f: &mut core::fmt::Formatter) -> core::fmt::Result {
-        self.0.map_or(Ok(()), |index| write!(f, ": that of core {index} does"))
+        self.0.map_or(Ok(()), |index| write!(f, ": that of core {index} does, it is lost"))
     }
 }

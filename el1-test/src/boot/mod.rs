@@ -60,18 +60,21 @@ unsafe extern "C" {
     /// Translation off, and into the kernel at x0 with x1 in x0; to be entered at its physical address.
     pub fn leave_at_el1();
     static image_start: u8;
-    static image_size: u8;
+    static data_source: u8;
+    static data_start: u8;
+    static data_end: u8;
     static kernel_end: u8;
 }
 
 /// Size of the image in bytes.
 pub fn size_of_image() -> u64 {
-    (&raw const image_size) as u64
+    let constant = (&raw const data_source) as u64 - image();
+    constant + ((&raw const data_end) as u64 - (&raw const data_start) as u64)
 }
 
 /// Bytes from the start of the image to the end of the kernel's memory.
 pub fn size_of_kernel() -> u64 {
-    (&raw const kernel_end) as u64 - (&raw const image_start) as u64
+    (&raw const kernel_end) as u64 - image()
 }
 
 /// The virtual address of the image.

@@ -2,7 +2,7 @@
 //! is an instruction, of whichever core: cores take turns then, and one that waits in WFE hands over to the next.
 
 use crate::persist::{Word, mailbox};
-use crate::{check, console, cpu, descriptor, mmu, percpu, psci, smc, smp, stop, vendor};
+use crate::{check, console, cpu, descriptor, mmu, percpu, psci, smc, smp, vendor};
 use core::arch::global_asm;
 use smp_stop::Kind;
 
@@ -132,7 +132,5 @@ fn stop_others() {
     ) {
         console::line(format_args!("COUNT stop_others_{} {ticks}", percpu::count()));
     }
-    for index in percpu::others() {
-        stop::KERNEL.off(smp::core(index));
-    }
+    smp::forget_others();
 }

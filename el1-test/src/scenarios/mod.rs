@@ -2,14 +2,47 @@
 
 mod bench;
 mod boot;
+mod crash;
+mod features;
 mod input;
+mod log;
+mod panics;
+mod record;
+mod reset;
+mod wedge;
 
 use crate::check;
 
 /// Each runs on the boot core with the others off, and returns when there is nothing more to check. A scenario that goes
 /// through a reset or a kexec is entered again, and knows by `persist` how far it has come.
-const ALL: &[(&str, fn())] =
-    &[("boot", boot::boot), ("handover", boot::handover), ("bench", bench::bench), ("bad-input", input::bad_input)];
+const ALL: &[(&str, fn())] = &[
+    ("boot", boot::boot),
+    ("handover", boot::handover),
+    ("bad-input", input::bad_input),
+    ("reboot", reset::reboot),
+    ("emergency-reboot", reset::emergency_reboot),
+    ("reset2", reset::reset2),
+    ("power-off", reset::power_off),
+    ("power-off2", reset::power_off2),
+    ("panic-on-starting-core", panics::panic_on_starting_core),
+    ("panic-on-starting-core-kexec", panics::panic_on_starting_core_kexec),
+    ("crash-kexec", panics::crash_kexec),
+    ("crash-kexec-on-secondary", panics::crash_kexec_on_secondary),
+    ("kexec", panics::kexec),
+    ("starting-core-hangs-early", panics::starting_core_hangs_early),
+    ("starting-core-hangs-late", panics::starting_core_hangs_late),
+    ("two-panics", panics::two_panics),
+    ("three-panics", panics::three_panics),
+    ("wedged-loop", wedge::wedged_loop),
+    ("wedged-wfi", wedge::wedged_wfi),
+    ("wedged-wfe", wedge::wedged_wfe),
+    ("all-but-one-wedged", wedge::all_but_one_wedged),
+    ("foreign-core", wedge::foreign_core),
+    ("takeback-stop-one", wedge::takeback_stop_one),
+    ("takeback-stop-others", wedge::takeback_stop_others),
+    ("stop-record", wedge::stop_record),
+    ("bench", bench::bench),
+];
 
 /// Runs one, to the end.
 pub fn run(name: &str) -> ! {
