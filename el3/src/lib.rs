@@ -6,15 +6,15 @@
 //!
 //! | room | concern |
 //! |---|---|
-//! | [`boot`] | reset to the next image: registers, translation, cores |
-//! | [`exception`] | entry from below and back, crash reports |
-//! | [`context`], [`percore`] | a core's saved state and its page |
-//! | [`memory`] | EL3's translation tables |
-//! | [`gic`], [`log`] | interrupts, the log |
-//! | [`smccc`] | dispatch of calls |
-//! | [`psci`] | PSCI |
-//! | [`power`] | the OFF state: into it, and out |
-//! | [`stop`] | the coordinator's EL3 backend, stop records, vendor calls |
+//! | `boot` | reset to the next image: registers, translation, cores |
+//! | `exception` | entry from below and back, crash reports |
+//! | `context`, `percore` | a core's saved state and its page |
+//! | `memory` | EL3's translation tables |
+//! | `gic`, `log` | interrupts, the log |
+//! | `smccc` | dispatch of calls |
+//! | `psci` | PSCI |
+//! | `power` | the OFF state: into it, and out |
+//! | `stop` | the coordinator's EL3 backend, stop records, vendor calls |
 #![no_std]
 
 pub mod boot;

@@ -19,6 +19,12 @@ struct Slot {
     words: [AtomicU64; FRAME_WORDS],
 }
 
+impl Slot {
+    const fn empty() -> Self {
+        Self { tag: AtomicU64::new(0), words: [const { AtomicU64::new(0) }; FRAME_WORDS] }
+    }
+}
+
 /// A frame as it was read from the ring.
 #[derive(Clone, Copy)]
 pub struct Frame {
@@ -39,8 +45,7 @@ pub struct Ring {
 impl Ring {
     /// Empty.
     pub const fn new() -> Self {
-        const SLOT: Slot = Slot { tag: AtomicU64::new(0), words: [const { AtomicU64::new(0) }; FRAME_WORDS] };
-        Self { next: AtomicU64::new(0), slots: [SLOT; SLOTS] }
+        Self { next: AtomicU64::new(0), slots: [const { Slot::empty() }; SLOTS] }
     }
 
     /// Adds a frame. The oldest gives way.

@@ -31,7 +31,7 @@ pub struct PerCore {
     /// The log frame that it is making.
     #[cfg(target_os = "none")]
     pub draft: crate::log::Draft,
-    /// Its stop record, as words; see [`crate::stop::record`].
+    /// Its stop record, as words; see `stop::record`.
     pub record: [AtomicU64; record::WORDS],
 }
 

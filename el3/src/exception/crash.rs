@@ -75,7 +75,7 @@ impl fmt::Display for Cause<'_> {
 fn in_guard(address: u64) -> bool {
     let window = percore::WINDOW as u64;
     let end = window + (crate::MAX_CORES * percore::STRIDE) as u64;
-    (window..end).contains(&address) && address / percore::PAGE as u64 % 2 == 0
+    (window..end).contains(&address) && (address / percore::PAGE as u64).is_multiple_of(2)
 }
 
 /// From `crash_entry`: `frame` is where the registers are; its place says the cause.
@@ -107,7 +107,7 @@ fn begin() {
 
 fn report(cause: &Cause, registers: Option<&Context>) -> ! {
     let me = (arm_sysregs::el3::accessors::read_tpidr_el3().bits() != 0).then(|| percore::this().core());
-    let stopped = me.map(|me| stop::for_crash(me));
+    let stopped = me.map(stop::for_crash);
     // SAFETY: the UART is mapped by the tables that are on since early boot, and accessible before.
     let mut console = unsafe { machine::console() };
     // Writing to the console cannot fail.
@@ -170,7 +170,7 @@ fn print(
 fn stack(to: &mut impl fmt::Write, sp: u64) -> fmt::Result {
     let window = percore::WINDOW as u64;
     let end = window + (crate::boot::count() * percore::STRIDE) as u64;
-    if !(window..end).contains(&sp) || in_guard(sp) || sp % 8 != 0 {
+    if !(window..end).contains(&sp) || in_guard(sp) || !sp.is_multiple_of(8) {
         return Ok(());
     }
     let page_end = (sp | (percore::PAGE as u64 - 1)) + 1;

@@ -17,7 +17,7 @@ pub fn is_entry(address: u64) -> bool {
 }
 
 fn is_entry_in(address: u64, start: u64, end: u64) -> bool {
-    address % 4 == 0 && (start..end).contains(&address)
+    address.is_multiple_of(4) && (start..end).contains(&address)
 }
 
 #[cfg(test)]
