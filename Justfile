@@ -5,6 +5,7 @@ set positional-arguments
 target := "aarch64-unknown-none-softfloat"
 # cargo's options for the packages that are built for the target, not for the host
 images := "--package standstill-el3 --package el1-test"
+libraries := "--package abi --package platform --package smp-stop"
 
 # List the recipes
 [private]
@@ -46,9 +47,10 @@ lint:
     cargo clippy --workspace --exclude el1-test --all-targets -- --deny warnings
     cargo clippy {{ images }} --target {{ target }} --features standstill-el3/qemu -- --deny warnings
 
-# Build the API documentation: target/doc
+# Build the API documentation: target/aarch64-unknown-none-softfloat/doc for the images, target/doc for the harness
 doc:
-    cargo doc --workspace --no-deps --document-private-items --exclude el1-test
+    cargo doc --no-deps --document-private-items {{ images }} {{ libraries }} --target {{ target }}
+    cargo doc --no-deps --document-private-items --package harness
 
 # Remove everything built (not .tools/)
 clean:
