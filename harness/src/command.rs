@@ -19,6 +19,7 @@ pub fn run(command: Command, limit: Duration, task: &Task) -> std::result::Resul
     let shown = format!("$ {}", typed(&command));
     let mut output = Vec::new();
     follow(command, limit, task, &mut output).map_err(|error| {
+        output.retain(|line| !is_progress(line));
         let last = output.drain(output.len().saturating_sub(SHOWN)..);
         [shown].into_iter().chain(last).chain([format!("{error:#}")]).collect()
     })
@@ -54,6 +55,13 @@ fn follow(mut command: Command, limit: Duration, task: &Task, output: &mut Vec<S
     let status = child.wait()?;
     ensure!(status.success(), "{status}");
     Ok(())
+}
+
+/// Does cargo only say how far it is?
+fn is_progress(line: &str) -> bool {
+    let word = line.split_whitespace().next().unwrap_or_default();
+    line.starts_with("  ")
+        && matches!(word, "Compiling" | "Checking" | "Documenting" | "Downloaded" | "Downloading")
 }
 
 /// A command as one would type it.
@@ -92,6 +100,13 @@ mod tests {
         assert_eq!(output[0], "$ GREETING='hello' sh -c echo $GREETING; echo oh >&2; exit 3");
         assert_eq!(output[1..3], ["hello", "oh"]);
         assert!(output[3].contains('3'));
+    }
+
+    #[test]
+    fn of_a_failure_how_far_it_was_is_left_out() {
+        let script = "echo '   Compiling syn v2.0.119'; echo 'error: no'; echo '    Checking a v1'; false";
+        assert_eq!(shell(script, 60).unwrap_err()[1], "error: no");
+        assert_eq!(shell(script, 60).unwrap_err().len(), 3);
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
         }
     }
     // With a log one at a time, so that it can be read.
-    let at_once = if wish.log { 1 } else { steps::AT_ONCE };
+    let at_once = if wish.log { 1 } else { suite::AT_ONCE };
     let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
     suite.run(jobs, at_once);
     println!("{}", report.counts().line());

@@ -17,8 +17,6 @@ use crate::{
 
 /// Rust's name of the target.
 const TARGET: &str = "aarch64-unknown-none-softfloat";
-/// As many scenarios at once.
-pub const AT_ONCE: usize = 2;
 /// No command of the project takes longer on any machine that is of use; scaled like the scenarios' limits.
 const LIMIT: f64 = 3600.0;
 
@@ -135,7 +133,7 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
         Suite { machine: &QEMU_VIRT, images, report: &report, limits: Limits::scaled(patience), log: false };
     let seed = suite::any_seed();
     let jobs = PASSES.iter().flat_map(|pass| pass.jobs(seed)).collect();
-    suite.run(jobs, AT_ONCE);
+    suite.run(jobs, suite::AT_ONCE);
     println!("{}", report.counts().line());
     Ok(report.counts().success())
 }
