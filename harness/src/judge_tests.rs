@@ -159,6 +159,15 @@ fn a_reset_that_never_came() {
 }
 
 #[test]
+fn a_reset_that_something_more_urgent_kept_from_coming() {
+    let lost = "1 > CHECK ok a\n2 > EXPECT reset\n3 > EXPECT reset\n3 reset\n4 > DONE pass";
+    assert_eq!(passes(End::DoneWhoeverWins, lost), 1);
+    assert!(
+        fails(End::DoneWhoeverWins, "1 > CHECK ok a\n2 reset\n4 > DONE pass").0.contains("nobody had announced")
+    );
+}
+
+#[test]
 fn power_off() {
     assert_eq!(passes(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n2 gone"), 1);
     // All that QEMU sent is heard before it counts as gone, so the order of the wires does not matter here either.
