@@ -270,9 +270,12 @@ impl<const N: usize> Coordinator<N> {
     /// What `asked` makes of the stop word.
     fn arbitrate(&self, stop: StopWord, asked: Stopping) -> Result<(Stopping, Epoch), Refusal> {
         let by = asked.survivor;
+        let me = self.core(by);
+        // A mark newer than `stop` only says that `stop` is out of date, which the caller finds out.
+        let marked = me.condemned && !me.epoch.is_after(stop.epoch);
         let Some(now) = stop.stopping else {
             // Rule 1, but a straggler stays condemned (rule 7).
-            return if self.is_condemned(by) { Err(Refusal::Lost) } else { Ok((asked, stop.epoch.next_stop())) };
+            return if marked { Err(Refusal::Lost) } else { Ok((asked, stop.epoch.next_stop())) };
         };
         let more_urgent = now.yields_to(&asked);
         if now.survivor == by {
@@ -283,8 +286,7 @@ impl<const N: usize> Coordinator<N> {
                 _ => (now, stop.epoch),
             });
         }
-        let me = self.core(by);
-        if me.condemned && !me.epoch.same_stop(stop.epoch) {
+        if marked && !me.epoch.same_stop(stop.epoch) {
             // A straggler of an earlier stop is out of the running (rule 7).
             return Err(Refusal::Lost);
         }

@@ -52,6 +52,8 @@
 #![forbid(unsafe_code)]
 
 mod coordinator;
+#[cfg(loom)]
+mod explored;
 mod stop;
 pub mod word;
 
@@ -64,7 +66,7 @@ pub use word::{Core, Epoch, Kind, Scope, State};
 /// The atomic type of both words, and the fence between publishing one and looking at the other: those of the explorer
 /// where the interleavings are explored.
 #[cfg(loom)]
-use loom::sync::atomic::{AtomicU64, fence};
+use {explored::AtomicU64, loom::sync::atomic::fence};
 
 #[cfg(shuttle)]
 use shuttle::sync::atomic::{AtomicU64, fence};
