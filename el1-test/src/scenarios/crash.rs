@@ -3,7 +3,7 @@
 //! A test image of the monitor has a call that makes it fail (its feature `crash-test`). The payload only asks for it; what
 //! the monitor reports is judged by the harness.
 
-use crate::{check, persist, psci, smp, verify};
+use crate::{persist, psci, smp, verify};
 
 /// (how) The call. It does not come back.
 const CRASH: u32 = 0xc700_fff0;
