@@ -18,6 +18,7 @@ use crate::check;
 const ALL: &[(&str, fn())] = &[
     ("boot", boot::boot),
     ("handover", boot::handover),
+    ("features-do-not-trap", features::features_do_not_trap),
     ("bad-input", input::bad_input),
     ("reboot", reset::reboot),
     ("emergency-reboot", reset::emergency_reboot),
@@ -41,6 +42,12 @@ const ALL: &[(&str, fn())] = &[
     ("takeback-stop-one", wedge::takeback_stop_one),
     ("takeback-stop-others", wedge::takeback_stop_others),
     ("stop-record", wedge::stop_record),
+    ("stop-record-reading", record::reading),
+    ("stop-record-at-highest-level", record::at_highest_level),
+    ("log-read", log::log_read),
+    ("el3-stack-overflow", crash::stack_overflow),
+    ("el3-panic", crash::panic),
+    ("el3-wild-write", crash::wild_write),
     ("bench", bench::bench),
 ];
 
