@@ -19,7 +19,7 @@ pub enum End {
     Figures,
     /// The payload has the machine powered off.
     PowerOff,
-    /// EL3 reports a crash that names this as its cause.
+    /// EL3 reports a crash that names this as its cause, and that every other core is stopped.
     Crash(&'static str),
     /// A check fails and says one of these words: the scenario is a negative control.
     FailedCheck(&'static [&'static str]),
@@ -96,6 +96,8 @@ const CHECKS_TOLD: usize = 12;
 pub struct Judge {
     end: End,
     limits: Limits,
+    /// How many cores EL3 stops when it crashes, if that is known.
+    others: Option<u32>,
     last_heard: Duration,
     /// What the payload is doing, for "waited for".
     step: String,
@@ -124,6 +126,7 @@ impl Judge {
         Judge {
             end,
             limits,
+            others: None,
             last_heard: Duration::ZERO,
             step: "the payload's first line".into(),
             checks: 0,
@@ -141,6 +144,11 @@ impl Judge {
             fatal: None,
             stopped: false,
         }
+    }
+
+    /// The machine has so many cores, and all of them run when EL3 is to crash.
+    pub fn with_cores(self, cores: u32) -> Judge {
+        Judge { others: Some(cores.saturating_sub(1)), ..self }
     }
 
     /// Takes what was heard at a time.
@@ -278,8 +286,15 @@ impl Judge {
         match self.end {
             End::Crash(_) if self.crash.is_empty() => wrong.push("no crash report from EL3".into()),
             End::Crash(_) if !self.crash_complete => wrong.push("EL3's crash report is cut off".into()),
-            End::Crash(cause) if self.crash.iter().any(|line| line.contains(cause)) => {}
-            End::Crash(cause) => wrong.push(format!("EL3's crash report does not say \"{cause}\"")),
+            End::Crash(cause) => {
+                let others = self.others.map(|others| format!("other cores: {others} stopped"));
+                for words in [cause].into_iter().chain(others.as_deref()) {
+                    if !self.crash.iter().any(|line| line.contains(words)) {
+                        wrong.push(format!("EL3's crash report does not say \"{words}\""));
+                        wrong.extend(self.crash.iter().map(|line| format!("  ! {line}")));
+                    }
+                }
+            }
             _ => {
                 wrong.push("EL3 crashed".into());
                 wrong.extend(self.crash.iter().map(|line| format!("  ! {line}")));

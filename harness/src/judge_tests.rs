@@ -212,6 +212,21 @@ fn a_crash_that_the_scenario_is_about() {
 }
 
 #[test]
+fn a_crash_with_a_core_left_running() {
+    let verdict = |line: &str| {
+        let mut judge = Judge::new(End::Crash("stack overflow"), Limits::scaled(1.0)).with_cores(4);
+        for text in ["*** STANDSTILL CRASH", "cause: stack overflow", line, "*** END OF CRASH"] {
+            judge.hear(Heard::Monitor(Entry { kind: Kind::Crash, text: text.into() }), Duration::ZERO);
+        }
+        assert_eq!(judge.next(Duration::ZERO), Next::Stop);
+        judge.verdict()
+    };
+    assert_eq!(verdict("other cores: 3 stopped"), Verdict::Pass(0));
+    let Verdict::Fail(why) = verdict("other cores: 1 did not stop") else { panic!("not seen") };
+    assert!(why[0].contains("does not say \"other cores: 3 stopped\""), "{why:?}");
+}
+
+#[test]
 fn a_negative_control() {
     let control = End::FailedCheck(&["lost", "straggler"]);
     assert_eq!(passes(control, "1 > CHECK ok a\n2 > CHECK FAILED core 1 is lost"), 1);

@@ -240,7 +240,7 @@ impl<'a> Hearing<'a> {
         let create = |name: &str| File::create(dir.file(name)).with_context(|| format!("cannot write {name}"));
         Ok(Hearing {
             start: Instant::now(),
-            judge: Judge::new(order.end, order.limits),
+            judge: Judge::new(order.end, order.limits).with_cores(order.setup.cores),
             payload: Record { file: create("payload.log")?, bytes: 0 },
             monitor: Record { file: create("monitor.raw")?, bytes: 0 },
             decoded: create("monitor.log")?,

@@ -107,6 +107,15 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "features-do-not-trap-no-el2",
+        payload_name: Some("features-do-not-trap"),
+        story: "the same on cores without EL2",
+        min_cores: 1,
+        usual_cores: 2,
+        el2: false,
+        ..USUAL
+    },
+    Scenario {
         name: "bad-input",
         story: "ids, MPIDRs and entry points that are wrong: the specification's error each, nothing changed",
         min_cores: 1,
@@ -237,6 +246,29 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "stop-record-reading",
+        story: "a stop record word by word and beyond its end; it outlives CPU_ON and CPU_OFF, until the next stop",
+        ..USUAL
+    },
+    Scenario {
+        name: "stop-record-at-highest-level",
+        story: "a core at EL2 with a known value in every register: all of it in its stop record",
+        ..USUAL
+    },
+    Scenario {
+        name: "stop-record-no-el2",
+        payload_name: Some("stop-record-at-highest-level"),
+        story: "the same on cores without EL2",
+        el2: false,
+        ..USUAL
+    },
+    Scenario {
+        name: "log-read",
+        story: "the log's frames have numbers without gaps and end marks; the oldest give way; no frame is torn",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
         name: "el3-stack-overflow",
         story: "EL3 runs over its stack on purpose: the guard page stops it, a report names the cause",
         min_cores: 1,
@@ -250,6 +282,14 @@ pub const TABLE: &[Scenario] = &[
         min_cores: 1,
         variant: Variant::CrashTest,
         end: End::Crash("panic"),
+        ..USUAL
+    },
+    Scenario {
+        name: "el3-wild-write",
+        story: "EL3 writes where nothing is mapped: a report names the cause",
+        min_cores: 1,
+        variant: Variant::CrashTest,
+        end: End::Crash("data abort"),
         ..USUAL
     },
     Scenario {
