@@ -203,8 +203,14 @@ fn a_crash_nobody_wanted() {
 
 #[test]
 fn a_crash_that_the_scenario_is_about() {
-    assert_eq!(passes(End::Crash("stack overflow"), REPORT), 0);
-    assert!(fails(End::Crash("panicked"), REPORT).0.contains("does not say \"panicked\""));
+    let crash = End::Crash("stack overflow");
+    let back = "\n3 reset\n4 > CHECK ok all OFF\n5 > DONE pass";
+    assert_eq!(passes(crash, &format!("{REPORT}{back}")), 1);
+    assert!(fails(crash, &format!("{REPORT}\n3 > CHECK ok a\n3 > DONE pass")).0.contains("never came"));
+    assert!(fails(crash, &format!("{REPORT}\n3 reset\n4 reset\n5 > DONE pass")).0.contains("nobody had announced"));
+    assert!(fails(crash, &format!("{REPORT}\n3 reset")).0.contains("waited for DONE"));
+    assert!(fails(crash, "3 > STEP x").0.contains("no crash report"));
+    assert!(fails(End::Crash("panicked"), &format!("{REPORT}{back}")).0.contains("does not say \"panicked\""));
     assert!(fails(End::Crash("panicked"), "1 > CHECK ok a\n2 > DONE pass").0.contains("no crash report"));
     let (why, second) = fails(End::Crash("stack"), "2 ! *** STANDSTILL CRASH\n3 ! stack overflow");
     assert!(why.contains("cut off"), "{why}");
@@ -218,10 +224,14 @@ fn a_crash_with_a_core_left_running() {
         for text in ["*** STANDSTILL CRASH", "cause: stack overflow", line, "*** END OF CRASH"] {
             judge.hear(Heard::Monitor(Entry { kind: Kind::Crash, text: text.into() }), Duration::ZERO);
         }
+        judge.hear(Heard::Reset { by_guest: true }, Duration::ZERO);
+        for line in ["CHECK ok all OFF", "DONE pass"] {
+            judge.hear(Heard::Payload(Line::parse(line)), Duration::ZERO);
+        }
         assert_eq!(judge.next(Duration::ZERO), Next::Stop);
         judge.verdict()
     };
-    assert_eq!(verdict("other cores: 3 stopped"), Verdict::Pass(0));
+    assert_eq!(verdict("other cores: 3 stopped"), Verdict::Pass(1));
     let Verdict::Fail(why) = verdict("other cores: 1 did not stop") else { panic!("not seen") };
     assert!(why[0].contains("does not say \"other cores: 3 stopped\""), "{why:?}");
 }

@@ -15,6 +15,10 @@ pub struct Scenario {
     pub payload_name: Option<&'static str>,
     /// `key=value` for the payload.
     pub args: &'static str,
+    /// So many rounds, with up to eight cores; with more cores fewer, since they share the host's.
+    pub rounds: u32,
+    /// So many times the usual limit for the whole.
+    pub patience: u32,
     /// Is it random? Then it gets a seed.
     pub seeded: bool,
     /// Fewer cores than this make no sense.
@@ -66,6 +70,8 @@ const USUAL: Scenario = Scenario {
     story: "",
     payload_name: None,
     args: "",
+    rounds: 0,
+    patience: 1,
     seeded: false,
     min_cores: 2,
     usual_cores: 4,
@@ -153,6 +159,7 @@ pub const TABLE: &[Scenario] = &[
         name: "panic-on-starting-core-reboot-sweep",
         story: "the same while core 0 reboots, the stop later and later over the whole start-up; no core lost",
         args: "delays=200",
+        patience: 3,
         ..USUAL
     },
     Scenario {
@@ -225,7 +232,8 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "storm",
         story: "every core starts, stops and is stopped at random; invariants checked each round",
-        args: "rounds=500",
+        rounds: 500,
+        patience: 3,
         seeded: true,
         usual_cores: 8,
         ..USUAL
@@ -281,7 +289,7 @@ pub const TABLE: &[Scenario] = &[
         story: "EL3 panics on purpose: a report names the cause",
         min_cores: 1,
         variant: Variant::CrashTest,
-        end: End::Crash("panic"),
+        end: End::Crash("panicked at"),
         ..USUAL
     },
     Scenario {
@@ -320,10 +328,13 @@ impl Scenario {
     }
 
     /// The line that tells the payload what to do.
-    pub fn descriptor(&self, seed: u64) -> String {
+    pub fn descriptor(&self, cores: u32, seed: u64) -> String {
         let mut line = format!("scenario={}", self.payload_name.unwrap_or(self.name));
         if self.seeded {
             line += &format!(" seed={seed}");
+        }
+        if self.rounds > 0 {
+            line += &format!(" rounds={}", self.rounds * 8 / cores.max(8));
         }
         if !self.args.is_empty() {
             line += &format!(" {}", self.args);
@@ -376,8 +387,11 @@ mod tests {
 
     #[test]
     fn descriptors() {
-        assert_eq!(Scenario::named("boot").unwrap().descriptor(1), "scenario=boot");
-        assert_eq!(Scenario::named("no-el2").unwrap().descriptor(1), "scenario=boot");
-        assert_eq!(Scenario::named("storm").unwrap().descriptor(12), "scenario=storm seed=12 rounds=500");
+        assert_eq!(Scenario::named("boot").unwrap().descriptor(4, 1), "scenario=boot");
+        assert_eq!(Scenario::named("no-el2").unwrap().descriptor(4, 1), "scenario=boot");
+        let storm = Scenario::named("storm").unwrap();
+        assert_eq!(storm.descriptor(2, 12), "scenario=storm seed=12 rounds=500");
+        assert_eq!(storm.descriptor(8, 12), "scenario=storm seed=12 rounds=500");
+        assert_eq!(storm.descriptor(16, 12), "scenario=storm seed=12 rounds=250");
     }
 }

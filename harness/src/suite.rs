@@ -163,9 +163,9 @@ impl Job {
                 image: images.image.clone(),
                 payload: images.payload.clone(),
             },
-            descriptor: self.scenario.descriptor(self.seed),
+            descriptor: self.scenario.descriptor(self.cores, self.seed),
             end: self.scenario.end,
-            limits,
+            limits: limits.with_whole(self.scenario.patience),
             table: images.table.clone(),
         }
     }
