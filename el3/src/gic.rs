@@ -27,6 +27,9 @@ const PRIORITY_MASK: u8 = 0xf8;
 /// Four interrupts' priorities: the middle of what software below can set.
 const PRIORITIES: u32 = 0xc0c0_c0c0;
 
+/// What ICC_RPR_EL1 says when no interrupt is active.
+const IDLE_PRIORITY: u64 = 0xff;
+
 /// How often a register is looked at before the hardware is given up on.
 const PATIENCE: u32 = 1_000_000;
 
@@ -143,7 +146,8 @@ fn wake_redistributor(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
     }
 }
 
-/// Before a new life: whatever is pending or active for the core from before is dropped.
+/// Drops whatever is pending or active for the calling core, Group 0 and non-secure alike. When a life ends, so that
+/// what it left cannot keep the core from being woken; and before the next, for what came in between.
 pub fn reset_core(me: &PerCore) {
     // SAFETY: as in `init_core`.
     let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
@@ -151,13 +155,23 @@ pub fn reset_core(me: &PerCore) {
 }
 
 fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
-    let mut sgi = field!(registers, sgi);
-    put(field!(sgi, icactiver), 0, u32::MAX);
-    put(field!(sgi, icpendr), 0, u32::MAX);
-    // SAFETY: no Group 0 interrupt is being handled: what was acknowledged has been ended.
+    // SAFETY: what Group 0 interrupt was being handled is being forgotten.
     unsafe { el1::write_icc_ap0r0_el1(0) };
     // SAFETY: with SCR_EL3.NS set this is the non-secure bank, and nothing non-secure runs on this core.
     unsafe { el1::write_icc_ap1r0_el1(Default::default()) };
+    isb();
+    // QEMU 10 does not let EL3 clear that bank. There a priority that is still active is dropped by ending an
+    // interrupt, whichever; a core has at most 32 active priorities (GICv3, 4.8.4).
+    for _ in 0..32 {
+        if el1::read_icc_rpr_el1().bits() & 0xff == IDLE_PRIORITY {
+            break;
+        }
+        GicCpuInterface::end_interrupt(IntId::sgi(0), InterruptGroup::Group1);
+        isb();
+    }
+    let mut sgi = field!(registers, sgi);
+    put(field!(sgi, icactiver), 0, u32::MAX);
+    put(field!(sgi, icpendr), 0, u32::MAX);
     GicCpuInterface::set_priority_mask(PRIORITY_MASK);
 }
 
@@ -193,17 +207,23 @@ fn send(target: SgiTarget) {
     isb();
 }
 
-/// Acknowledges and ends every pending Group 0 interrupt: at most one each of the few that there can be.
-pub fn acknowledge() {
-    for _ in 0..4 {
-        match GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group0) {
-            // 1020 to 1023 are not interrupts.
-            Some(interrupt) if u32::from(interrupt) < 1020 => {
-                GicCpuInterface::end_interrupt(interrupt, InterruptGroup::Group0);
-            }
-            _ => return,
-        }
+/// Takes the monitor's SGI, if it is there: another one can come from now on.
+///
+/// To end it is not enough: where a non-secure NMI is active, QEMU 10 ignores that. So its traces are removed as well.
+pub fn acknowledge(me: &PerCore) {
+    let Some(interrupt) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group0) else { return };
+    // 1020 to 1023 are not interrupts.
+    if u32::from(interrupt) >= 1020 {
+        return;
     }
+    GicCpuInterface::end_interrupt(interrupt, InterruptGroup::Group0);
+    // SAFETY: no Group 0 interrupt is being handled any more.
+    unsafe { el1::write_icc_ap0r0_el1(0) };
+    // SAFETY: as in `init_core`.
+    let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
+    let mut sgi = field!(registers, sgi);
+    put(field!(sgi, icactiver), 0, SGI_BIT);
+    isb();
 }
 
 fn isb() {

@@ -1,8 +1,10 @@
 //! The log: defmt frames with a time and the core, in a ring in secure RAM and on the monitor's UART.
 //!
 //! No lock on the way in: a frame is encoded in the core's own page, gets a slot of the ring by one atomic addition, and
-//! is copied there. Whoever then gets the sender's lock, by one try, sends what is complete; the others go on. So a core
-//! that dies anywhere blocks nobody.
+//! is copied there. So a core that dies anywhere blocks nobody.
+//!
+//! The UART is slow, so it is left to cores that have nothing else to do: those that are OFF ([`send_one`]), and the boot
+//! core before it leaves. With the feature `eager-log` every core sends its own frames at once, for those who watch.
 
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
@@ -55,11 +57,8 @@ impl Ring {
         slot.tag.store(0, Relaxed);
         core::sync::atomic::fence(Release);
         for (word, chunk) in slot.words.iter().zip(bytes.chunks(8)) {
-            let mut whole = [0; 8];
-            for (to, from) in whole.iter_mut().zip(chunk) {
-                *to = *from;
-            }
-            word.store(u64::from_le_bytes(whole), Relaxed);
+            let whole = chunk.iter().rfold(0, |whole, &byte| whole << 8 | u64::from(byte));
+            word.store(whole, Relaxed);
         }
         let length = bytes.len().min(FRAME_BYTES) as u64;
         slot.tag.store((number + 1) << 8 | length, Release);
@@ -102,16 +101,12 @@ mod target {
     /// The number of the next frame to send.
     static SENT: SpinMutex<u64> = SpinMutex::new(0);
 
-    /// How many frames one core sends at most before it goes on with its own business.
-    const BATCH: usize = 16;
-
     /// A frame in the making.
     pub struct Draft(UnsafeCell<Inner>);
 
     struct Inner {
         encoder: defmt::Encoder,
-        bytes: [u8; FRAME_BYTES],
-        length: usize,
+        frame: Frame,
     }
 
     // SAFETY: each core uses the draft in its own page only, and is not interrupted while it does.
@@ -120,13 +115,21 @@ mod target {
     impl Draft {
         /// Empties it, at boot, whatever was in the memory before.
         pub fn clear(&self) {
-            let empty = Inner { encoder: defmt::Encoder::new(), bytes: [0; FRAME_BYTES], length: 0 };
+            let frame = Frame { bytes: [0; FRAME_BYTES], length: 0 };
+            let empty = Inner { encoder: defmt::Encoder::new(), frame };
             // SAFETY: the core that it belongs to does not run yet, or is the caller.
             unsafe { self.0.get().write(empty) };
         }
     }
 
-    impl Inner {
+    /// Takes what the encoder makes.
+    struct Frame {
+        bytes: [u8; FRAME_BYTES],
+        length: usize,
+    }
+
+    impl Frame {
+        #[inline]
         fn put(&mut self, bytes: &[u8]) {
             for &byte in bytes {
                 if let Some(to) = self.bytes.get_mut(self.length) {
@@ -134,12 +137,6 @@ mod target {
                     self.length += 1;
                 }
             }
-        }
-
-        fn encode(&mut self, step: impl FnOnce(&mut defmt::Encoder, &mut dyn FnMut(&[u8]))) {
-            let mut encoder = core::mem::replace(&mut self.encoder, defmt::Encoder::new());
-            step(&mut encoder, &mut |bytes| self.put(bytes));
-            self.encoder = encoder;
         }
     }
 
@@ -165,46 +162,46 @@ mod target {
     unsafe impl defmt::Logger for Logger {
         fn acquire() {
             // SAFETY: the draft is this core's own, and no other reference to it is alive.
-            let draft = unsafe { &mut *Self::draft() };
-            draft.length = 0;
-            draft.encode(|encoder, put| encoder.start_frame(put));
+            let Inner { encoder, frame } = unsafe { &mut *Self::draft() };
+            frame.length = 0;
+            encoder.start_frame(|bytes| frame.put(bytes));
         }
 
         unsafe fn write(bytes: &[u8]) {
             // SAFETY: as in `acquire`.
-            let draft = unsafe { &mut *Self::draft() };
-            draft.encode(|encoder, put| encoder.write(bytes, put));
+            let Inner { encoder, frame } = unsafe { &mut *Self::draft() };
+            encoder.write(bytes, |bytes| frame.put(bytes));
         }
 
         unsafe fn flush() {}
 
         unsafe fn release() {
             // SAFETY: as in `acquire`.
-            let draft = unsafe { &mut *Self::draft() };
-            draft.encode(|encoder, put| encoder.end_frame(put));
-            RING.push(&draft.bytes[..draft.length.min(FRAME_BYTES)]);
-            send();
+            let Inner { encoder, frame } = unsafe { &mut *Self::draft() };
+            encoder.end_frame(|bytes| frame.put(bytes));
+            RING.push(frame.bytes.get(..frame.length).unwrap_or(&[]));
+            #[cfg(feature = "eager-log")]
+            while send_one() {}
         }
     }
 
-    /// Sends complete frames to the UART, unless another core is doing it.
-    fn send() {
-        let Some(mut sent) = SENT.try_lock() else { return };
+    /// Sends the oldest frame that has not been sent, unless another core is sending. `false`: there is nothing to do.
+    pub fn send_one() -> bool {
+        let Some(mut sent) = SENT.try_lock() else { return false };
+        let Some(frame) = RING.get(*sent) else { return false };
         // SAFETY: the UART was mapped at boot, before the first frame.
         let console = unsafe { machine::console() };
-        for _ in 0..BATCH {
-            let Some(frame) = RING.get(*sent) else { return };
-            let bytes = frame.words.iter().flat_map(|word| word.to_le_bytes());
-            for byte in bytes.take(frame.length) {
-                console.put(byte);
-            }
-            *sent = frame.number + 1;
+        let bytes = frame.words.iter().flat_map(|word| word.to_le_bytes());
+        for byte in bytes.take(frame.length) {
+            console.put(byte);
         }
+        *sent = frame.number + 1;
+        true
     }
 }
 
 #[cfg(target_os = "none")]
-pub use target::{Draft, RING};
+pub use target::{Draft, RING, send_one};
 
 #[cfg(test)]
 mod tests {

@@ -59,7 +59,7 @@ mod target {
     use crate::boot::lower;
     use crate::percore::{self, PerCore};
     use crate::stop::COORDINATOR;
-    use crate::{exception, gic};
+    use crate::{exception, gic, log};
     use aarch64_cpu::asm::barrier;
     use smp_stop::{Admission, Core};
 
@@ -79,8 +79,10 @@ mod target {
 
     /// The calling core turns OFF, and starts again when it is started. Everything else about its old life is settled.
     pub fn off() -> ! {
+        let me = percore::this();
         gic::close_below();
-        COORDINATOR.off(percore::this().core());
+        gic::reset_core(me);
+        COORDINATOR.off(me.core());
         // From here on nothing is touched that a life could own.
         wait()
     }
@@ -104,17 +106,20 @@ mod target {
     fn message(me: &PerCore) -> Start {
         loop {
             // First the interrupt, then the mailbox: a message that comes later brings another interrupt.
-            gic::acknowledge();
+            gic::acknowledge(me);
             if let Some(start) = me.start.take() {
                 return start;
             }
-            barrier::dsb(barrier::SY);
-            aarch64_cpu::asm::wfi();
+            // An OFF core has time: it sends the log, a frame at a time.
+            if !log::send_one() {
+                barrier::dsb(barrier::SY);
+                aarch64_cpu::asm::wfi();
+            }
         }
     }
 
     fn enter(me: &PerCore, start: Start) -> ! {
-        defmt::info!("on, entry {=u64:#x}", start.entry);
+        defmt::debug!("on, entry {=u64:#x}", start.entry);
         let context = lower::prepare(start);
         exception::enter(me.core(), context)
     }

@@ -7,7 +7,7 @@ use crate::percore::{self, PerCore, SHARED_OFFSET};
 use crate::power::{self, Start};
 use crate::psci::address;
 use crate::stop::COORDINATOR;
-use crate::{MAX_CORES, exception, gic};
+use crate::{MAX_CORES, exception, gic, log};
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
 use smp_stop::Core;
@@ -35,6 +35,7 @@ pub extern "C" fn cold_boot() -> ! {
     COORDINATOR.boot(me.core());
     gic::open(&mut distributor);
     defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, machine::NEXT_IMAGE);
+    while log::send_one() {}
     let context_id = if tree.is_some() { machine::DEVICE_TREE as u64 } else { 0 };
     let start = Start { entry: machine::NEXT_IMAGE, context_id, big_endian: false };
     exception::enter(me.core(), lower::prepare(start))

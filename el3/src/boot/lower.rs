@@ -161,6 +161,12 @@ mod target {
         }
     }
 
+    /// Whether the calling core has an EL2.
+    pub fn has_el2() -> bool {
+        let ids = Ids { pfr: [el1::read_id_aa64pfr0_el1().bits(), 0, 0], ..Ids::default() };
+        ids.has_el2()
+    }
+
     /// Sets the calling core's controls, once after reset.
     pub fn init() {
         let controls = Ids::read().controls();
@@ -247,7 +253,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{init, prepare};
+pub use target::{has_el2, init, prepare};
 
 #[cfg(test)]
 mod tests {

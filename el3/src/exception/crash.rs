@@ -4,8 +4,8 @@
 //! machine is reset.
 
 use crate::context::Context;
-use crate::percore;
 use crate::stop::{self, COORDINATOR};
+use crate::{log, percore};
 use aarch64_cpu::registers::*;
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -110,6 +110,8 @@ fn report(cause: &Cause, registers: Option<&Context>) -> ! {
     let stopped = me.map(stop::for_crash);
     // SAFETY: the UART is mapped by the tables that are on since early boot, and accessible before.
     let mut console = unsafe { machine::console() };
+    // What led here, as far as it can still be had.
+    while me.is_some() && log::send_one() {}
     // Writing to the console cannot fail.
     let _ = print(&mut console, cause, registers, me, stopped);
     // SAFETY: as for the console.

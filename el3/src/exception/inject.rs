@@ -1,5 +1,6 @@
 //! Gives an exception back to the level that it came from.
 
+use crate::boot::lower;
 use crate::context::{Context, spsr};
 use aarch64_cpu::registers::*;
 
@@ -7,6 +8,33 @@ use aarch64_cpu::registers::*;
 const ESR_UNKNOWN: u64 = 1 << 25;
 /// PSTATE bits that an exception keeps: the condition flags, PAN, UAO, DIT (DDI0487, D1.3.2).
 const KEPT: u64 = 0xf << 28 | 1 << 24 | 1 << 23 | 1 << 22;
+
+/// The software below finds an Undefined Instruction exception at the instruction that it was at.
+///
+/// It goes to EL2 if it came from there, or from EL0 under HCR_EL2.TGE; else to EL1, in the state that EL1 is in. A return
+/// to a state that a level cannot be in would leave EL3 at an address that the software below has chosen.
+pub fn undefined(context: &mut Context) {
+    let from = context.el();
+    let has_el2 = lower::has_el2();
+    if from == 2 || (has_el2 && from == 0 && HCR_EL2.is_set(HCR_EL2::TGE)) {
+        ELR_EL2.set(context.elr);
+        SPSR_EL2.set(context.spsr);
+        ESR_EL2.set(ESR_UNKNOWN);
+        enter(context, from, 2, VBAR_EL2.get(), spsr::EL2H);
+    } else if has_el2 && !HCR_EL2.is_set(HCR_EL2::RW) && context.is_aarch32() {
+        enter_undefined_mode(context);
+    } else {
+        ELR_EL1.set(context.elr);
+        SPSR_EL1.set(context.spsr);
+        ESR_EL1.set(ESR_UNKNOWN);
+        enter(context, from, 1, VBAR_EL1.get(), spsr::EL1H);
+    }
+}
+
+fn enter(context: &mut Context, from: u64, target: u64, vectors: u64, mode: u64) {
+    context.elr = vectors.wrapping_add(vector(context.spsr, from, target));
+    context.spsr = context.spsr & KEPT | spsr::DAIF | mode;
+}
 
 /// Offset in the vector table of an exception that is taken to `target` (DDI0487, D1.3.1.4).
 fn vector(interrupted: u64, from: u64, target: u64) -> u64 {
@@ -18,24 +46,26 @@ fn vector(interrupted: u64, from: u64, target: u64) -> u64 {
     }
 }
 
-/// The software below finds an Undefined Instruction exception at the instruction that it was at: at EL2 if it was there,
-/// or at EL0 under HCR_EL2.TGE, else at EL1.
-pub fn undefined(context: &mut Context) {
-    let from = context.el();
-    let to_el2 = from == 2 || (from == 0 && HCR_EL2.is_set(HCR_EL2::TGE));
-    let target = if to_el2 { 2 } else { 1 };
-    let offset = vector(context.spsr, from, target);
-    let (base, mode) = if to_el2 {
-        ELR_EL2.set(context.elr);
-        SPSR_EL2.set(context.spsr);
-        ESR_EL2.set(ESR_UNKNOWN);
-        (VBAR_EL2.get(), spsr::EL2H)
-    } else {
-        ELR_EL1.set(context.elr);
-        SPSR_EL1.set(context.spsr);
-        ESR_EL1.set(ESR_UNKNOWN);
-        (VBAR_EL1.get(), spsr::EL1H)
-    };
-    context.elr = base.wrapping_add(offset);
-    context.spsr = context.spsr & KEPT | spsr::DAIF | mode;
+/// As a 32-bit EL1 takes it (DDI0487, G1.16.2): mode Undefined, LR_und (x22) past the instruction.
+fn enter_undefined_mode(context: &mut Context) {
+    const THUMB: u64 = 1 << 5;
+    const IRQ_MASKED: u64 = 1 << 7;
+    const UNDEFINED: u64 = 0b1_1011;
+    const SCTLR_TE: u64 = 1 << 30;
+    const SCTLR_EE: u64 = 1 << 25;
+    const SCTLR_V: u64 = 1 << 13;
+    /// Condition flags, PAN, DIT, and what masks SErrors and FIQs.
+    const KEPT32: u64 = 0xf << 28 | 1 << 24 | 1 << 22 | 1 << 8 | 1 << 6;
+
+    let interrupted = context.spsr;
+    let sctlr = SCTLR_EL1.get();
+    // SAFETY: a register of the level below; it exists, as EL1 is in AArch32 state.
+    unsafe { core::arch::asm!("msr spsr_und, {}", in(reg) interrupted, options(nomem, nostack, preserves_flags)) };
+    let length = if interrupted & THUMB != 0 { 2 } else { 4 };
+    context.kept[22 - 19] = context.elr.wrapping_add(length) & 0xffff_ffff;
+    let vectors = if sctlr & SCTLR_V != 0 { 0xffff_0000 } else { VBAR_EL1.get() & 0xffff_ffe0 };
+    context.elr = vectors + 4;
+    let thumb = if sctlr & SCTLR_TE != 0 { THUMB } else { 0 };
+    let big_endian = if sctlr & SCTLR_EE != 0 { spsr::E } else { 0 };
+    context.spsr = interrupted & KEPT32 | IRQ_MASKED | UNDEFINED | thumb | big_endian;
 }

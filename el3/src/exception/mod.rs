@@ -59,8 +59,8 @@ extern "C" fn lower_sync(context: &mut Context) {
 
 /// The monitor's SGI: this core is condemned, or another one was meant.
 extern "C" fn fiq(context: &mut Context) {
-    gic::acknowledge();
     let me = percore::this();
+    gic::acknowledge(me);
     if COORDINATOR.is_condemned(me.core()) {
         stop::park(me, context);
     }

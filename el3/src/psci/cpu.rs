@@ -48,7 +48,7 @@ fn caller_is_big_endian() -> bool {
 
 /// CPU_OFF (DEN0022, 5.5).
 pub fn off() -> ! {
-    defmt::info!("off");
+    defmt::debug!("off");
     power::off()
 }
 

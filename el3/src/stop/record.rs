@@ -43,7 +43,7 @@ pub fn last(of: &PerCore) -> Option<(u64, u64)> {
 }
 
 fn capture(me: &PerCore, context: &Context, reason: u64, epoch: u64) -> StopRecord {
-    let has_el2 = crate::boot::lower::Ids::read().has_el2();
+    let has_el2 = crate::boot::lower::has_el2();
     let aarch32 = if context.is_aarch32() { ORIGIN_AARCH32 } else { 0 };
     StopRecord {
         magic: MAGIC,
