@@ -33,9 +33,10 @@ bench: build
 qemu-gdb *ARGS: build
     @cargo run --quiet --package harness -- qemu-gdb "$@"
 
-# Explore the interleavings of the stop coordinator exhaustively (loom)
+# Explore the interleavings of the stop coordinator exhaustively (loom); takes long
 model:
-    RUSTFLAGS="--cfg loom" cargo test --release --package smp-stop --target-dir target/loom
+    RUSTFLAGS="--cfg loom" CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=off \
+        cargo test --release --package smp-stop --features negative-controls --target-dir target/loom
 
 # Format the sources
 fmt:
