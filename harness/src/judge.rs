@@ -44,7 +44,8 @@ impl Limits {
     pub fn scaled(patience: f64) -> Limits {
         let seconds = |n: f64| Duration::from_secs_f64((n * patience).clamp(0.1, 1e6));
         Limits {
-            silence: seconds(120.0),
+            // The payload itself waits up to 120 s, and then says for what.
+            silence: seconds(180.0),
             silence_after_failure: seconds(15.0),
             whole: seconds(600.0),
             grace: seconds(10.0),

@@ -106,13 +106,13 @@ fn done_fail() {
 #[test]
 fn silence_ends_it_and_says_what_was_awaited() {
     let (why, second) = fails(End::Done, "1 > CHECK ok a\n5 > STEP core 1 panics");
-    assert_eq!((why.as_str(), second), ("silent for 120 s; waited for DONE, after: core 1 panics", 125));
+    assert_eq!((why.as_str(), second), ("silent for 180 s; waited for DONE, after: core 1 panics", 185));
 }
 
 #[test]
 fn silence_from_the_start() {
     let (why, _) = fails(End::Done, "");
-    assert_eq!(why, "silent for 120 s; waited for DONE, after: the payload's first line");
+    assert_eq!(why, "silent for 180 s; waited for DONE, after: the payload's first line");
 }
 
 #[test]
