@@ -60,6 +60,21 @@ impl Ids {
         field(self.pfr[1], 24)
     }
 
+    /// FEAT_SME.
+    pub fn has_sme(&self) -> bool {
+        self.sme() >= 1
+    }
+
+    /// FEAT_VHE.
+    pub fn has_vhe(&self) -> bool {
+        field(self.mmfr[1], 8) != 0
+    }
+
+    /// FEAT_TCR2 and FEAT_SCTLR2.
+    pub fn has_second_controls(&self) -> [bool; 2] {
+        [field(self.mmfr[3], 0) != 0, field(self.mmfr[3], 4) != 0]
+    }
+
     /// No trap to EL3, for no feature that the core has. The numbers are the registers' bits.
     pub fn controls(&self) -> Controls {
         let [pfr0, pfr1, pfr2] = self.pfr;
@@ -133,6 +148,17 @@ mod target {
     use arm_sysregs::el3::accessors as el3;
     use arm_sysregs::el3::registers::{CptrEl3, MdcrEl3, Mpam3El3, ScrEl3, SmcrEl3, ZcrEl3};
 
+    /// Writes a register of the levels below that the register crates do not have.
+    macro_rules! write_register {
+        ($name:literal, $value:literal) => {{
+            let value: u64 = $value;
+            // SAFETY: the caller has found by the ID registers that it exists; EL3's own execution does not depend on it.
+            unsafe {
+                core::arch::asm!(concat!("msr ", $name, ", {}"), in(reg) value, options(nomem, nostack, preserves_flags));
+            }
+        }};
+    }
+
     impl Ids {
         /// The calling core's.
         pub fn read() -> Self {
@@ -198,6 +224,11 @@ mod target {
     /// CPTR_EL2 without E2H: RES1 bits, no traps (DDI0487, D24.2.36).
     const CPTR_EL2_RESET: u64 = 0x22ff;
     const HCR_RW: u64 = 1 << 31;
+    // FEAT_FGT's registers without a trap: bits that trap when they are clear are set (DDI0487, D24.2.62 to D24.2.69).
+    const HFGRTR_NO_TRAP: u64 = 0x3fff << 50;
+    const HFGITR_NO_TRAP: u64 = 0x1f << 55;
+    const HDFGRTR_NO_TRAP: u64 = 0xf << 59;
+    const HDFGWTR_NO_TRAP: u64 = 0x7 << 60;
     /// CNTHCTL_EL2 without E2H: EL1 may use counter and timer (DDI0487, D24.10.2).
     const CNTHCTL_RESET: u64 = 0b11;
 
@@ -209,6 +240,19 @@ mod target {
         SCTLR_EL1.set(SCTLR_EL1_RESET | endianness);
         CPACR_EL1.set(0);
         CNTKCTL_EL1.set(0);
+        MDSCR_EL1.set(0);
+        CNTP_CTL_EL0.set(0);
+        CNTV_CTL_EL0.set(0);
+        let [has_tcr2, has_sctlr2] = ids.has_second_controls();
+        if ids.has_sme() {
+            write_register!("s3_3_c4_c2_2", 0); // SVCR: not streaming, no ZA
+        }
+        if has_tcr2 {
+            write_register!("s3_0_c2_c0_3", 0); // TCR2_EL1
+        }
+        if has_sctlr2 {
+            write_register!("s3_0_c1_c0_3", 0); // SCTLR2_EL1
+        }
         let all = IccSreEl1::SRE | IccSreEl1::DFB | IccSreEl1::DIB;
         // SAFETY: SCR_EL3.NS is set, so this is the non-secure bank.
         unsafe { el1::write_icc_sre_el1(all) };
@@ -226,6 +270,24 @@ mod target {
         el2::write_vpidr_el2(arm_sysregs::el2::registers::VpidrEl2::from_bits_retain(MIDR_EL1.get()));
         el2::write_hstr_el2(0);
         reset_mdcr_el2();
+        CNTHP_CTL_EL2.set(0);
+        write_register!("s3_4_c12_c11_0", 0); // ICH_HCR_EL2: no virtual interrupts
+        if ids.has_vhe() {
+            write_register!("s3_4_c14_c3_1", 0); // CNTHV_CTL_EL2
+        }
+        if has_tcr2 {
+            write_register!("s3_4_c2_c0_3", 0); // TCR2_EL2
+        }
+        if has_sctlr2 {
+            write_register!("s3_4_c1_c0_3", 0); // SCTLR2_EL2
+        }
+        if ids.has_fgt() {
+            HFGRTR_EL2.set(HFGRTR_NO_TRAP);
+            HFGWTR_EL2.set(HFGRTR_NO_TRAP);
+            HFGITR_EL2.set(HFGITR_NO_TRAP);
+            HDFGRTR_EL2.set(HDFGRTR_NO_TRAP);
+            HDFGWTR_EL2.set(HDFGWTR_NO_TRAP);
+        }
         if ids.has_hcx() {
             // SAFETY: it concerns EL1 and EL0 only.
             unsafe { el2::write_hcrx_el2(Default::default()) };

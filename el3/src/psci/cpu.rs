@@ -4,7 +4,7 @@ use super::{Answer, address};
 use crate::context::spsr;
 use crate::percore;
 use crate::power::{self, Start};
-use crate::stop::COORDINATOR;
+use crate::stop::{self, COORDINATOR};
 use aarch64_cpu::registers::*;
 use arm_psci::{AffinityInfo, ErrorCode};
 use platform::machine;
@@ -24,13 +24,37 @@ pub fn on(target: u64, entry: u64, context_id: u64) -> Answer {
         return Err(ErrorCode::InvalidAddress);
     }
     let me = percore::this().core();
-    COORDINATOR.start(me, target).map_err(|error| match error {
+    match COORDINATOR.start(me, target) {
+        Err(StartError::OnPending) => await_arrival(me, target),
+        started => started,
+    }
+    .map_err(|error| match error {
         StartError::AlreadyOn => ErrorCode::AlreadyOn,
         StartError::OnPending => ErrorCode::OnPending,
         StartError::Denied => ErrorCode::Denied,
     })?;
     power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
     Ok(0)
+}
+
+/// Somebody else is starting the core. That takes no time to speak of, and a caller can do more with ALREADY_ON than with
+/// ON_PENDING: waits a little until it is clear.
+#[cold]
+fn await_arrival(me: Core, target: Core) -> Result<(), StartError> {
+    const MICROSECONDS: u64 = 100_000;
+    let patience = stop::timeout(MICROSECONDS);
+    let began = power::now();
+    loop {
+        match COORDINATOR.start(me, target) {
+            Err(StartError::OnPending) if COORDINATOR.is_condemned(me) => return Err(StartError::Denied),
+            Err(StartError::OnPending)
+                if patience.is_some_and(|ticks| power::now().wrapping_sub(began) < ticks) =>
+            {
+                stop::relax()
+            }
+            done => return done,
+        }
+    }
 }
 
 /// A started core has its starter's endianness (DEN0022, 6.4.3).

@@ -76,7 +76,8 @@ mod target {
         }
     }
 
-    fn relax() {
+    /// Passes a little time while waiting.
+    pub fn relax() {
         // SAFETY: a hint.
         unsafe { core::arch::asm!("yield", options(nomem, nostack, preserves_flags)) };
     }
@@ -175,4 +176,4 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{Then, for_crash, machine_stop, park, stop, timeout};
+pub use target::{Then, for_crash, machine_stop, park, relax, stop, timeout};
