@@ -3,7 +3,7 @@
 
 use super::ids::Ids;
 use super::{at_el2, has_el2};
-use crate::mmu;
+use crate::{exception, mmu};
 use aarch64_cpu::asm::barrier;
 
 /// SCTLR_ELx: EnIA, EnIB, EnDA, EnDB sign addresses.
@@ -35,12 +35,21 @@ const MANY_BREAKPOINTS: u64 = 1 << 43;
 /// MDCR_EL2: HPMN, which stays.
 const EVENT_COUNTERS: u64 = 0x1f;
 
-/// Writes a register of this level.
+/// Writes a register of this level, by its name or its number.
 macro_rules! write_register {
-    ($code:literal, $value:expr) => {{
+    ($name:literal, $value:expr) => { write_register!($name, $name, $value) };
+    ($name:literal, $code:literal, $value:expr) => {{
         let value: u64 = $value;
-        // SAFETY: what is written here turns features on and traps off, and nothing that this code depends on.
-        unsafe { core::arch::asm!(concat!("msr ", $code, ", {}"), in(reg) value, options(nostack)) };
+        let esr = exception::expect(|| {
+            // SAFETY: what is written here turns features on and traps off, and nothing that this code depends on.
+            unsafe {
+                core::arch::asm!(concat!("msr ", $code, ", {}"), in(reg) value, out("x13") _, out("x14") _,
+                    options(nostack));
+            }
+        });
+        if esr != 0 {
+            check!(false, concat!($name, " at EL1: a write of {:#x} traps, ESR {:#x}"), value, esr);
+        }
     }};
 }
 
@@ -55,7 +64,7 @@ macro_rules! writer {
     }};
 }
 
-/// For this core, at both levels.
+/// For this core, at both levels. What traps is a failed check.
 pub fn open(ids: &Ids) {
     if has_el2() {
         open_el2(ids);
@@ -71,10 +80,10 @@ pub fn open(ids: &Ids) {
     write_register!("SCTLR_EL1", sctlr);
     barrier::isb(barrier::SY);
     if ids.pfr(0, 32) >= 1 {
-        write_register!("S3_0_C1_C2_0", 0xf); // ZCR_EL1: the longest vectors
+        write_register!("ZCR_EL1", "S3_0_C1_C2_0", 0xf); // the longest vectors
     }
     if let Some(smcr) = smcr(ids) {
-        write_register!("S3_0_C1_C2_6", smcr); // SMCR_EL1
+        write_register!("SMCR_EL1", "S3_0_C1_C2_6", smcr);
     }
     barrier::isb(barrier::SY);
 }
@@ -132,10 +141,10 @@ pub unsafe extern "C" fn rdvl() {
     core::arch::naked_asm!(".arch_extension sve", "rdvl x0, #1", "ret")
 }
 
-/// The same here. To be called after [`open`].
+/// The same here.
 pub fn vector_length() -> u64 {
     let length;
-    // SAFETY: reads a constant of the core; `open` has seen to it that it does not trap.
+    // SAFETY: reads a constant of the core, and has not trapped before.
     unsafe { core::arch::asm!(".arch_extension sve", "rdvl {}, #1", out(reg) length, options(nomem, nostack)) };
     length
 }
