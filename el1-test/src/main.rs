@@ -26,6 +26,7 @@ mod panic;
 mod percpu;
 mod persist;
 mod psci;
+mod random;
 mod scenarios;
 mod smc;
 mod smp;

@@ -98,8 +98,9 @@ pub fn physical_of(routine: unsafe extern "C" fn()) -> u64 {
 
 /// Writes a range of memory back and drops it from the caches, for a reader without caches.
 pub fn clean(start: u64, size: u64) {
-    const LINE: u64 = 16; // no line is smaller (CTR_EL0.DminLine of 2 at least)
-    for line in (start..start + size).step_by(LINE as usize) {
+    // CTR_EL0.DminLine: the smallest line's size, in words, as a power of two.
+    let line_size = 4 << (read_register!("ctr_el0") >> 16 & 0xf);
+    for line in (start..start + size).step_by(line_size) {
         // SAFETY: cleaning changes no memory that Rust sees; a bad address would fault, which is not undefined.
         unsafe { core::arch::asm!("dc civac, {}", in(reg) line, options(nostack, preserves_flags)) };
     }

@@ -2,7 +2,7 @@
 
 use crate::percpu;
 use crate::stop::{self, KERNEL};
-use crate::{boot, check, cpu, gic, heartbeat, mmu, psci};
+use crate::{boot, check, cpu, gic, heartbeat, mmu, psci, scenarios};
 use core::sync::atomic::Ordering::{Release, SeqCst};
 use smp_stop::{Admission, Core, StartError};
 
@@ -20,6 +20,8 @@ pub mod mishap {
     pub const PANIC: u64 = 1 << 35;
     /// It panics just after it was admitted.
     pub const PANIC_LATE: u64 = 1 << 36;
+    /// It joins the storm, past the kernel's own coordinator.
+    pub const STORM: u64 = 1 << 37;
 }
 
 /// Why a core was not started.
@@ -78,6 +80,9 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     cpu::set_index(index);
     if context & mishap::PANIC_EARLY != 0 {
         panic!("early on a starting core");
+    }
+    if context & mishap::STORM != 0 {
+        scenarios::storm::life();
     }
     gic::init_core();
     if context & mishap::HANG_LATE != 0 {
@@ -143,5 +148,5 @@ pub fn wait_off(index: usize) -> bool {
 
 /// This core turns itself off in good order.
 pub fn off() -> ! {
-    stop::park("turns itself off")
+    stop::turn_off()
 }

@@ -10,8 +10,8 @@ use smp_stop::{Backend, Coordinator, Kind, Patience, Scope, Stopped, Stragglers,
 /// The kernel's own view of its cores and of the stop in progress.
 pub static KERNEL: Coordinator<{ percpu::MAX_CORES }> = Coordinator::new();
 
-/// Ticks that a stop waits between being announced and reaching for the others, to let a racing core in.
-pub static HOLD: AtomicU64 = AtomicU64::new(0);
+/// Ticks that a crash stop waits between being announced and reaching for the others, to let a racing core in.
+pub static CRASH_HOLD: AtomicU64 = AtomicU64::new(0);
 
 /// How long the IPI is given before the firmware is asked, in milliseconds; `ipi-timeout` in the scenario line.
 const IPI_TIMEOUT: u64 = 1_000;
@@ -23,7 +23,9 @@ pub struct Kernel;
 
 impl Backend for Kernel {
     fn stop_call(&self, kind: Kind, targets: Targets, attempt: u32) {
-        cpu::delay(HOLD.load(Relaxed));
+        if kind == Kind::Crash {
+            cpu::delay(CRASH_HOLD.load(Relaxed));
+        }
         if attempt > 0 {
             info!("core {}: not everybody came to the IPI, asking the firmware", cpu::index());
             return match targets {
@@ -88,7 +90,8 @@ pub fn park(why: &str) -> ! {
     turn_off()
 }
 
-fn turn_off() -> ! {
+/// Turns this core off.
+pub fn turn_off() -> ! {
     cpu::mask_all();
     KERNEL.off(smp::me());
     let status = psci::cpu_off();

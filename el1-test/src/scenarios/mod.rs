@@ -6,9 +6,13 @@ mod crash;
 mod features;
 mod input;
 mod log;
+mod orders;
 mod panics;
+mod races;
 mod record;
 mod reset;
+pub mod storm;
+mod sweep;
 mod wedge;
 
 use crate::check;
@@ -42,6 +46,11 @@ const ALL: &[(&str, fn())] = &[
     ("takeback-stop-one", wedge::takeback_stop_one),
     ("takeback-stop-others", wedge::takeback_stop_others),
     ("stop-record", wedge::stop_record),
+    ("panic-on-starting-core-reboot-sweep", sweep::panic_on_starting_core_reboot_sweep),
+    ("stop-crash-reset-orders", orders::stop_crash_reset_orders),
+    ("storm", storm::storm),
+    ("cpu-on-by-all", races::cpu_on_by_all),
+    ("cpu-on-races-stop", races::cpu_on_races_stop),
     ("stop-record-reading", record::reading),
     ("stop-record-at-highest-level", record::at_highest_level),
     ("log-read", log::log_read),

@@ -75,7 +75,7 @@ fn wedged(how: Wedge) {
         return;
     }
     everybody_runs_and_crash_kernel_is_loaded();
-    step!("core 1 is wedged in a {how:?}, interrupts masked; core 0 panics");
+    step!("core 1 is wedged ({how:?}), interrupts masked; core 0 panics");
     wedge_core(1, how);
     panic!("with a wedged core");
 }
@@ -322,7 +322,9 @@ fn compare(record: &StopRecord, target: usize, between: core::ops::Range<u64>) {
         check_bits!(seen, noted.get(), "{name}_EL1");
     }
     if percpu::boot().level() == 2 {
-        check_bits!(record.hcr_el2, mmu::HCR_EL2, "HCR_EL2");
+        // Bits of features that the core lacks may not stick.
+        check_bits!(record.hcr_el2 | mmu::HCR_EL2, mmu::HCR_EL2, "HCR_EL2 and what was written to it");
+        check_bits!(record.hcr_el2 >> 31 & 1, 1, "HCR_EL2.RW");
         check_bits!(record.vttbr_el2, 0, "VTTBR_EL2");
     }
     info!("ESR_EL2 {:#x}, VBAR_EL2 {:#x}, SP_EL2 {:#x}", record.el2.esr, record.el2.vbar, record.sp_el2);
