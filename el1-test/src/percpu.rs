@@ -15,7 +15,9 @@ pub struct Job {
 }
 
 impl Job {
-    const NONE: Self = Self { run: AtomicPtr::new(core::ptr::null_mut()), argument: AtomicU64::new(0) };
+    const fn none() -> Self {
+        Self { run: AtomicPtr::new(core::ptr::null_mut()), argument: AtomicU64::new(0) }
+    }
 
     /// Leaves something to do. One core at a time may.
     pub fn put(&self, run: fn(u64), argument: u64) {
@@ -66,7 +68,7 @@ impl Cpu {
             mpidr: AtomicU64::new(0),
             redistributor: AtomicUsize::new(0),
             online: AtomicBool::new(false),
-            job: Job::NONE,
+            job: Job::none(),
             busy: AtomicBool::new(false),
             stop_calls: AtomicU64::new(0),
             expected: AtomicBool::new(false),

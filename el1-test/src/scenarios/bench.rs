@@ -1,7 +1,7 @@
 //! What calls cost, in ticks of the counter. Under `-icount shift=0,sleep=off` with a CPU whose counter runs at 1 GHz a tick
 //! is an instruction, of whichever core: cores take turns then, and one that waits in WFE hands over to the next.
 
-use crate::persist::{Word, mailbox};
+use crate::persist::mailbox;
 use crate::{check, console, cpu, descriptor, mmu, percpu, psci, smc, smp, vendor};
 use core::arch::global_asm;
 use smp_stop::Kind;

@@ -16,6 +16,10 @@ fn cpu_on(index: usize) -> i32 {
 static ANSWERS: [AtomicI64; percpu::MAX_CORES] = [const { AtomicI64::new(UNANSWERED) }; percpu::MAX_CORES];
 const UNANSWERED: i64 = i64::MAX;
 
+fn answer_of(index: usize) -> &'static AtomicI64 {
+    &ANSWERS[index]
+}
+
 /// All other cores start one core at once: exactly one SUCCESS, the others ALREADY_ON or ON_PENDING.
 pub fn cpu_on_by_all() {
     const ROUNDS: u64 = 60;
@@ -96,7 +100,7 @@ pub fn cpu_on_races_stop() {
     let mut calls = 0;
     for round in 0..rounds {
         for index in 1..starters {
-            ANSWERS[index].store(0, SeqCst);
+            answer_of(index).store(0, SeqCst);
             smp::bring_up(index);
             smp::run_on(index, start_others, random.next());
         }

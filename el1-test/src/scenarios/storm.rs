@@ -89,7 +89,7 @@ fn rule() -> ! {
     let me = cpu::index();
     loop {
         let round = ROUND.load(SeqCst);
-        if round > 0 && round % TELL == 0 {
+        if round > 0 && round.is_multiple_of(TELL) {
             step!("round {round} of {}, core {me} begins", rounds());
         }
         if round == rounds() {
@@ -227,7 +227,11 @@ fn start(target: usize) {
 
 fn ask(target: usize) {
     let state = psci::affinity_info(mpidr(target));
-    let right = if target == cpu::index() { state == psci::STATE_ON } else { (0..=2).contains(&state) };
+    let right = if target == cpu::index() {
+        state == psci::STATE_ON
+    } else {
+        (psci::STATE_ON..=psci::STATE_LAST).contains(&state)
+    };
     if !right {
         check!(false, "AFFINITY_INFO of core {target} by core {}: saw {state}", cpu::index());
     }
