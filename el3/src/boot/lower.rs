@@ -78,9 +78,11 @@ impl Ids {
     /// No trap to EL3, for no feature that the core has. The numbers are the registers' bits.
     pub fn controls(&self) -> Controls {
         let [pfr0, pfr1, pfr2] = self.pfr;
-        let [mmfr0, _, _, mmfr3, _] = self.mmfr;
+        let [mmfr0, mmfr1, _, mmfr3, mmfr4] = self.mmfr;
         let [_, isar1, isar2, _] = self.isar;
-        let [dfr0, _] = self.dfr;
+        let [dfr0, dfr1] = self.dfr;
+        // 15: a PMU that is not Arm's.
+        let pmu = if field(dfr0, 8) == 15 { 0 } else { field(dfr0, 8) };
         let bit = |present: bool, bit: u32| if present { 1 << bit } else { 0 };
         let pointer_authentication = isar1 & 0xff0 != 0 || isar1 & 0xff00_0000 != 0 || isar2 & 0xff00 != 0;
 
@@ -107,19 +109,28 @@ impl Ids {
             | bit(field(mmfr3, 24) >= 1, 46) // AIEn: FEAT_AIE
             | bit(field(mmfr3, 32) >= 1, 47) // D128En
             | bit(field(pfr2, 32) >= 1, 50) // EnFPM: FEAT_FPMR
-            | bit(field(pfr1, 56) >= 1, 53) // PFAREn: FEAT_PFAR
-            | bit(field(mmfr0, 56) >= 2, 59); // FGTEn2
+            | bit(field(pfr1, 60) >= 1, 53) // PFAREn: FEAT_PFAR
+            | bit(field(mmfr4, 40) >= 1, 54) // SRMASKEn
+            | bit(field(isar2, 32) >= 1, 55) // EnIDCP128: FEAT_SYSREG128
+            | bit(field(mmfr0, 56) >= 2, 59) // FGTEn2
+            | bit(field(mmfr1, 0) >= 4, 60) // HDBSSEn
+            | bit(field(mmfr4, 12) >= 1, 61); // HACDBSEn
 
         let cptr = bit(self.has_sve(), 8) // EZ
             | bit(self.sme() >= 1, 12); // ESM; TFP, TTA, TAM, TCPAC stay 0: no traps
 
         let mdcr = 1 << 16 // SDD: no debug exceptions from secure state
             | bit(field(dfr0, 32) >= 1, 12) | bit(field(dfr0, 32) >= 1, 13) // NSPB: the profiling buffer is non-secure
-            | bit(field(dfr0, 8) >= 6 && field(dfr0, 8) != 15, 23) // SCCD: no cycle counting in secure state
+            | bit(pmu >= 6, 23) // SCCD: no cycle counting in secure state
             | bit(field(dfr0, 44) >= 1, 24) | bit(field(dfr0, 44) >= 1, 25) // NSTB: the trace buffer is non-secure
             | bit(field(dfr0, 48) >= 1, 28) // MTPME
             | bit(field(dfr0, 52) >= 1, 32) // SBRBE: branch records of non-secure state
-            | bit(field(dfr0, 8) >= 7 && field(dfr0, 8) != 15, 34); // MCCD: no cycle counting at EL3
+            | bit(pmu >= 7, 34) // MCCD: no cycle counting at EL3
+            | bit(pmu >= 9, 7) // EnPM2
+            | bit(field(dfr0, 32) >= 3, 36) // EnPMSN: FEAT_SPEv1p2
+            | bit(field(dfr0, 0) >= 11, 43) // EBWE: FEAT_Debugv8p9
+            | bit(field(dfr0, 16) >= 1, 44) // EnPMSS
+            | bit(field(dfr1, 44) >= 1, 47); // EnITE
 
         let has_fa64 = self.smfr >> 63 != 0;
         Controls {
