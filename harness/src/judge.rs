@@ -22,7 +22,7 @@ pub enum End {
     /// EL3 reports a crash that names this as its cause, and that every other core is stopped. It resets the machine,
     /// and then the payload says that it is done.
     Crash(&'static str),
-    /// A check fails and says one of these words: the scenario is a negative control.
+    /// A check fails and says one of these words, in whichever case: the scenario is a negative control.
     FailedCheck(&'static [&'static str]),
 }
 
@@ -270,7 +270,8 @@ impl Judge {
 
     fn control_found(&self) -> bool {
         let End::FailedCheck(words) = self.end else { return false };
-        self.failed_checks.iter().any(|check| words.iter().any(|word| check.contains(word)))
+        let says_so = |check: &String| words.iter().any(|word| check.to_lowercase().contains(word));
+        self.failed_checks.iter().any(says_so)
     }
 
     /// The verdict, once the machine has ended.

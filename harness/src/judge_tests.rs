@@ -240,6 +240,7 @@ fn a_crash_with_a_core_left_running() {
 fn a_negative_control() {
     let control = End::FailedCheck(&["lost", "straggler"]);
     assert_eq!(passes(control, "1 > CHECK ok a\n2 > CHECK FAILED core 1 is lost"), 1);
+    assert_eq!(passes(control, "1 > CHECK FAILED expected SUCCESS, saw Stragglers(1)"), 0);
     let (why, _) = fails(control, "1 > CHECK ok a\n2 > DONE pass");
     assert!(why.contains("the control proves nothing"), "{why}");
     let (why, _) = fails(control, "1 > CHECK FAILED no memory\n2 > DONE fail");

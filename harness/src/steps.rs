@@ -95,7 +95,7 @@ const PASSES: &[Pass] = &[
     Pass { cores: &[1, 64, 123], scenario: Some("boot"), ..ALL },
     Pass { cores: &[4], cpu: Some("cortex-a72"), ..ALL },
     Pass { cores: &[4], el2: false, ..ALL },
-    Pass { cores: &[2, 4], controls: true, ..ALL },
+    Pass { cores: &[4, 8], controls: true, ..ALL },
 ];
 
 impl Pass {
