@@ -269,9 +269,20 @@ impl Judge {
     }
 
     fn control_found(&self) -> bool {
-        let End::FailedCheck(words) = self.end else { return false };
-        let says_so = |check: &String| words.iter().any(|word| check.to_lowercase().contains(word));
-        self.failed_checks.iter().any(says_so)
+        matches!(self.end, End::FailedCheck(_)) && self.evidence().is_some()
+    }
+
+    /// What was seen of the failure that the scenario is about.
+    pub fn evidence(&self) -> Option<&str> {
+        let found = match self.end {
+            End::Crash(cause) => self.crash.iter().find(|line| line.contains(cause)),
+            End::FailedCheck(words) => {
+                let says_so = |check: &&String| words.iter().any(|word| check.to_lowercase().contains(word));
+                self.failed_checks.iter().find(says_so)
+            }
+            _ => None,
+        };
+        found.map(String::as_str)
     }
 
     /// The verdict, once the machine has ended.

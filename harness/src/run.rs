@@ -45,6 +45,8 @@ pub struct Order<'a> {
 pub struct Outcome {
     /// Pass or fail.
     pub verdict: Verdict,
+    /// Of a failure that the scenario is about: what was seen of it.
+    pub evidence: Option<String>,
     /// How long it took.
     pub took: Duration,
     /// The payload's console.
@@ -74,6 +76,7 @@ impl Order<'_> {
         let start = Instant::now();
         let mut outcome = Outcome {
             verdict: Verdict::Fail(Vec::new()),
+            evidence: None,
             took: Duration::ZERO,
             payload: Vec::new(),
             monitor: Vec::new(),
@@ -285,6 +288,7 @@ impl<'a> Hearing<'a> {
         self.monitor_lines(rest)?;
         self.hear(Heard::Gone);
         self.next();
+        self.outcome.evidence = self.judge.evidence().map(String::from);
         Ok(self.judge.verdict())
     }
 

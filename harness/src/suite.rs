@@ -120,7 +120,9 @@ impl Suite<'_> {
                     1 => "; 1 check".into(),
                     _ => format!("; {checks} checks"),
                 };
-                task.end(Mark::Pass, &job.line(&took, &format!("{}{checks}{seed}", scenario.story)), &[]);
+                let seen = outcome.evidence.as_ref().map_or(String::new(), |seen| format!("; seen: {seen}"));
+                let text = format!("{}{checks}{seen}{seed}", scenario.story);
+                task.end(Mark::Pass, &job.line(&took, &text), &[]);
             }
             Verdict::Fail(why) => {
                 let line = job.line(&took, &format!("{}{seed}", scenario.story));
@@ -238,6 +240,7 @@ mod tests {
     fn a_failure_tells_everything() {
         let outcome = Outcome {
             verdict: Verdict::Fail(vec![]),
+            evidence: None,
             took: Duration::ZERO,
             payload: (0..100).map(|n| format!("line {n}")).collect(),
             monitor: vec![],
