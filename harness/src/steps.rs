@@ -72,7 +72,10 @@ fn steps() -> Vec<Step> {
         Step::new("documentation, target", target_doc).env("RUSTDOCFLAGS", "--deny warnings"),
         Step::new("unit tests", format!("cargo test {HOST}")),
         Step::new("unit tests, monitor", "cargo test -p standstill-el3 --lib"),
-        Step::new("model of the stop coordinator", model).env("RUSTFLAGS", "--cfg loom"),
+        Step::new("model of the stop coordinator", model)
+            .env("RUSTFLAGS", "--cfg loom")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3")
+            .env("CARGO_PROFILE_RELEASE_LTO", "off"),
     ]);
     steps
 }
