@@ -41,7 +41,7 @@ pub fn on(target: u64, entry: u64, context_id: u64) -> Answer {
 /// ON_PENDING: waits a little until it is clear.
 #[cold]
 fn await_arrival(me: Core, target: Core) -> Result<(), StartError> {
-    const MICROSECONDS: u64 = 100_000;
+    const MICROSECONDS: u64 = 1_000_000;
     let patience = stop::timeout(MICROSECONDS);
     let began = power::now();
     loop {
