@@ -1,4 +1,15 @@
 //! The scenario line: what the harness wants, `scenario=<name> key=value ...`, ended by a NUL.
+//!
+//! | key | for | value |
+//! |---|---|---|
+//! | `idle` | all | `spin` or `sleep`: whether idle cores sleep between heartbeats; else only if there are many |
+//! | `ipi-timeout` | all | how long the kernel's stop waits before it asks the firmware, in ms |
+//! | `stage` | panic-on-starting-core... | `early`, `late`: where the panic is; else before the core is admitted |
+//! | `delays` | ...-reboot-sweep | rounds |
+//! | `repeats` | stop-crash-reset-orders | how often each order is tried at each distance |
+//! | `rounds` | storm, cpu-on-... | rounds |
+//! | `seed` | storm, cpu-on-races-stop | where the random numbers begin |
+//! | `stop` | bench | `no`: without STOP_OTHERS |
 
 /// Where it is.
 pub const LINE: usize = 0x5fff_0000;

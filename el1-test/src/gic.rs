@@ -1,6 +1,6 @@
 //! The interrupt controller: which cores there are, and inter-processor interrupts.
 
-use crate::{cpu, exception, percpu, stop};
+use crate::{check, cpu, exception, percpu, stop};
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{CNTV_CTL_EL0, CNTV_TVAL_EL0, Writeable};
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
@@ -140,11 +140,34 @@ pub fn handle() {
     }
     // Ended before it is handled: a stop does not come back.
     GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
+    if id != TIMER {
+        percpu::this().ipis.fetch_add(1, Relaxed);
+    }
     if id == Ipi::Stop.id() || id == Ipi::CrashStop.id() {
         stop::called();
     } else if id != TIMER && id != Ipi::Wake.id() {
         panic!("unexpected interrupt {id:?}");
     }
+}
+
+/// Takes an IPI and never ends it.
+pub fn take_without_end() {
+    send(Ipi::Wake, cpu::index());
+    while GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1).is_none() {
+        cpu::relax();
+    }
+}
+
+/// Checks that each of these cores, which let interrupts in, takes a stop IPI. It is none of their business.
+pub fn check_ipis(cores: impl Iterator<Item = usize> + Clone) -> bool {
+    let taken = |index: usize| percpu::cpu(index).ipis.load(Relaxed);
+    let total = cores.clone().count();
+    let deaf = cores.clone().filter(|&index| {
+        let before = taken(index);
+        send(Ipi::Stop, index);
+        !check::wait_for(format_args!("core {index} to take an IPI"), || taken(index) > before)
+    });
+    check_eq!(total - deaf.count(), total, "other cores that take IPIs")
 }
 
 /// Sleeps until an interrupt, at most this many ticks. Interrupts are taken on the way out if they are let in.

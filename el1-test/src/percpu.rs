@@ -54,8 +54,8 @@ pub struct Cpu {
     pub job: Job,
     /// A job is running or waiting.
     pub busy: AtomicBool,
-    /// Stop IPIs that it has seen.
-    pub stop_calls: AtomicU64,
+    /// IPIs that it has taken.
+    pub ipis: AtomicU64,
     /// See [`crate::exception::expect`].
     pub expected: AtomicBool,
     /// ESR_EL1 of the expected exception, 0 if there was none.
@@ -70,7 +70,7 @@ impl Cpu {
             online: AtomicBool::new(false),
             job: Job::none(),
             busy: AtomicBool::new(false),
-            stop_calls: AtomicU64::new(0),
+            ipis: AtomicU64::new(0),
             expected: AtomicBool::new(false),
             caught: AtomicU64::new(0),
         }

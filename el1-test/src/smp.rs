@@ -66,12 +66,14 @@ pub fn bring_up(index: usize) -> bool {
     }
 }
 
-/// Starts every other core, one after the other, and checks that all hearts beat.
+/// Starts every other core, one after the other, and checks that all hearts beat and that all take interrupts.
 pub fn bring_up_all() -> bool {
     let total = percpu::count();
     cpu::unmask_interrupts();
     let up = 1 + percpu::others().filter(|&index| bring_up(index)).count();
-    check_eq!(up, total, "cores running") && heartbeat::check_alive(percpu::others())
+    check_eq!(up, total, "cores running")
+        && heartbeat::check_alive(percpu::others())
+        && gic::check_ipis(percpu::others())
 }
 
 /// Where boot/entry.S goes on with a started core.

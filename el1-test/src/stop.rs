@@ -77,7 +77,6 @@ pub fn stop_others(kind: Kind) -> Result<Stopped, Stragglers> {
 
 /// An IPI says that this core is being stopped. If that is so it does not come back.
 pub fn called() {
-    percpu::this().stop_calls.fetch_add(1, Relaxed);
     if KERNEL.is_condemned(smp::me()) {
         turn_off();
     }

@@ -15,55 +15,60 @@ pub mod storm;
 mod sweep;
 mod wedge;
 
-use crate::check;
+use crate::{check, percpu};
 
-/// Each runs on the boot core with the others off, and returns when there is nothing more to check. A scenario that goes
+/// Name, least number of cores, and what it does. Each runs on the boot core with the others off, and returns when there is nothing more to check. A scenario that goes
 /// through a reset or a kexec is entered again, and knows by `persist` how far it has come.
-const ALL: &[(&str, fn())] = &[
-    ("boot", boot::boot),
-    ("handover", boot::handover),
-    ("features-do-not-trap", features::features_do_not_trap),
-    ("bad-input", input::bad_input),
-    ("reboot", reset::reboot),
-    ("emergency-reboot", reset::emergency_reboot),
-    ("reset2", reset::reset2),
-    ("power-off", reset::power_off),
-    ("power-off2", reset::power_off2),
-    ("panic-on-starting-core", panics::panic_on_starting_core),
-    ("panic-on-starting-core-kexec", panics::panic_on_starting_core_kexec),
-    ("crash-kexec", panics::crash_kexec),
-    ("crash-kexec-on-secondary", panics::crash_kexec_on_secondary),
-    ("kexec", panics::kexec),
-    ("starting-core-hangs-early", panics::starting_core_hangs_early),
-    ("starting-core-hangs-late", panics::starting_core_hangs_late),
-    ("two-panics", panics::two_panics),
-    ("three-panics", panics::three_panics),
-    ("wedged-loop", wedge::wedged_loop),
-    ("wedged-wfi", wedge::wedged_wfi),
-    ("wedged-wfe", wedge::wedged_wfe),
-    ("all-but-one-wedged", wedge::all_but_one_wedged),
-    ("foreign-core", wedge::foreign_core),
-    ("takeback-stop-one", wedge::takeback_stop_one),
-    ("takeback-stop-others", wedge::takeback_stop_others),
-    ("stop-record", wedge::stop_record),
-    ("panic-on-starting-core-reboot-sweep", sweep::panic_on_starting_core_reboot_sweep),
-    ("stop-crash-reset-orders", orders::stop_crash_reset_orders),
-    ("storm", storm::storm),
-    ("cpu-on-by-all", races::cpu_on_by_all),
-    ("cpu-on-races-stop", races::cpu_on_races_stop),
-    ("stop-record-reading", record::reading),
-    ("stop-record-at-highest-level", record::at_highest_level),
-    ("log-read", log::log_read),
-    ("el3-stack-overflow", crash::stack_overflow),
-    ("el3-panic", crash::panic),
-    ("el3-wild-write", crash::wild_write),
-    ("bench", bench::bench),
+const ALL: &[(&str, usize, fn())] = &[
+    ("boot", 1, boot::boot),
+    ("handover", 1, boot::handover),
+    ("features-do-not-trap", 1, features::features_do_not_trap),
+    ("bad-input", 1, input::bad_input),
+    ("reboot", 1, reset::reboot),
+    ("emergency-reboot", 1, reset::emergency_reboot),
+    ("reset2", 1, reset::reset2),
+    ("power-off", 1, reset::power_off),
+    ("power-off2", 1, reset::power_off2),
+    ("panic-on-starting-core", 2, panics::panic_on_starting_core),
+    ("panic-on-starting-core-kexec", 2, panics::panic_on_starting_core_kexec),
+    ("crash-kexec", 1, panics::crash_kexec),
+    ("crash-kexec-on-secondary", 2, panics::crash_kexec_on_secondary),
+    ("kexec", 1, panics::kexec),
+    ("starting-core-hangs-early", 2, panics::starting_core_hangs_early),
+    ("starting-core-hangs-late", 2, panics::starting_core_hangs_late),
+    ("two-panics", 2, panics::two_panics),
+    ("three-panics", 3, panics::three_panics),
+    ("wedged-loop", 2, wedge::wedged_loop),
+    ("wedged-wfi", 2, wedge::wedged_wfi),
+    ("wedged-wfe", 2, wedge::wedged_wfe),
+    ("wedged-in-handler", 2, wedge::wedged_in_handler),
+    ("all-but-one-wedged", 2, wedge::all_but_one_wedged),
+    ("foreign-core", 2, wedge::foreign_core),
+    ("takeback-stop-one", 2, wedge::takeback_stop_one),
+    ("takeback-stop-others", 2, wedge::takeback_stop_others),
+    ("stop-record", 2, wedge::stop_record),
+    ("panic-on-starting-core-reboot-sweep", 2, sweep::panic_on_starting_core_reboot_sweep),
+    ("stop-crash-reset-orders", 2, orders::stop_crash_reset_orders),
+    ("storm", 2, storm::storm),
+    ("cpu-on-by-all", 2, races::cpu_on_by_all),
+    ("cpu-on-races-stop", 2, races::cpu_on_races_stop),
+    ("stop-record-reading", 2, record::reading),
+    ("stop-record-at-highest-level", 2, record::at_highest_level),
+    ("log-read", 1, log::log_read),
+    ("el3-stack-overflow", 1, crash::stack_overflow),
+    ("el3-panic", 1, crash::panic),
+    ("el3-wild-write", 1, crash::wild_write),
+    ("bench", 1, bench::bench),
 ];
 
 /// Runs one, to the end.
 pub fn run(name: &str) -> ! {
-    match ALL.iter().find(|&&(known, _)| known == name) {
-        Some(&(_, scenario)) => scenario(),
+    let cores = percpu::count();
+    match ALL.iter().find(|&&(known, ..)| known == name) {
+        Some(&(_, least, scenario)) if cores >= least => scenario(),
+        Some((_, least, _)) => {
+            check!(false, "cores for {name}: expected at least {least}, saw {cores}");
+        }
         None => {
             check!(false, "no scenario has the name {name}");
         }

@@ -2,7 +2,7 @@
 
 use crate::scenarios::panics::{everybody_runs_and_crash_kernel_is_loaded, is_second_kernel};
 use crate::vendor::{self, Outcome};
-use crate::{check, cpu, exception, heartbeat, kexec, mmu, panic, percpu, persist, psci, smp, stop, verify};
+use crate::{check, cpu, exception, gic, heartbeat, kexec, mmu, panic, percpu, persist, psci, smp, stop, verify};
 use abi::call::kind;
 use abi::record::StopRecord;
 use core::arch::global_asm;
@@ -26,19 +26,25 @@ enum Wedge {
     Wfi,
     /// It is in WFE, again and again.
     Wfe,
+    /// It has taken an interrupt, and neither ends it nor comes back.
+    InHandler,
 }
 
-const WEDGES: [Wedge; 3] = [Wedge::Loop, Wedge::Wfi, Wedge::Wfe];
+const WEDGES: [Wedge; 4] = [Wedge::Loop, Wedge::Wfi, Wedge::Wfe, Wedge::InHandler];
 
 /// A job: this core is never heard of again.
 fn wedge(how: u64) {
     cpu::mask_all();
     heartbeat::beat();
     let note = &persist::mailbox()[cpu::index()];
+    let how = WEDGES[how as usize];
+    if let Wedge::InHandler = how {
+        gic::take_without_end();
+    }
     note.set(1);
     loop {
-        match WEDGES[how as usize] {
-            Wedge::Loop => heartbeat::beat(),
+        match how {
+            Wedge::Loop | Wedge::InHandler => heartbeat::beat(),
             Wedge::Wfi => cpu::wfi(),
             Wedge::Wfe => cpu::wfe(),
         }
@@ -66,6 +72,11 @@ pub fn wedged_wfi() {
 /// A core is in WFE.
 pub fn wedged_wfe() {
     wedged(Wedge::Wfe);
+}
+
+/// A core is in an interrupt handler for ever: the interrupt stays active, the priority raised.
+pub fn wedged_in_handler() {
+    wedged(Wedge::InHandler);
 }
 
 /// Core 1 is wedged, core 0 panics. The crash kernel finds every core, and why core 1 was stopped.
