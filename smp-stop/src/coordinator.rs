@@ -135,7 +135,7 @@ impl<const N: usize> Coordinator<N> {
     /// The same with one gate taken out.
     #[cfg(feature = "negative-controls")]
     #[must_use]
-    pub fn without(mut self, gate: Gate) -> Self {
+    pub const fn without(mut self, gate: Gate) -> Self {
         self.without = Some(gate);
         self
     }
@@ -225,7 +225,7 @@ impl<const N: usize> Coordinator<N> {
     /// Whatever was sent to the core while it was `Off` must have been cleared before this call: a stop that does not
     /// find its mark heeded here reaches the core by its stop call.
     pub fn arrive(&self, core: Core) -> Admission {
-        self.update(core, |me| Some(CoreWord { state: State::On, ..me }));
+        self.word(core).fetch_or(CoreWord::ARRIVED, AcqRel);
         fence(SeqCst);
         // As in `start`: first the stop word, then the mark.
         let stopped = self.stopping().stopping.is_some_and(|now| now.condemns(core)) || self.is_condemned(core);
@@ -234,7 +234,7 @@ impl<const N: usize> Coordinator<N> {
 
     /// The core publishes that it is `Off`: the last thing that it does (rule 6). The mark goes with it.
     pub fn off(&self, core: Core) {
-        self.update(core, |me| Some(CoreWord { state: State::Off, condemned: false, ..me }));
+        self.word(core).fetch_and(!CoreWord::FLAGS, AcqRel);
     }
 
     /// Asks for a stop (rules 1 to 4). When it is granted every core in scope that is not `Off` has been condemned, and

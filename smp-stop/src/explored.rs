@@ -3,8 +3,8 @@
 //! Loom decides where to interleave by comparing each access with the last one of the same atomic only. A store after
 //! somebody's load hides that other loads came before, and their order is never turned round (tokio-rs/loom#166): with
 //! words that are loaded and then exchanged, most of what matters would go unexplored. So each access first announces
-//! itself with an exchange on a companion, which orders nothing; exchanges always follow one another, and loom turns
-//! them all round. What a load may see, also of the past, is still up to the word itself.
+//! itself with an exchange on a companion, which fails and orders nothing; loom turns the exchanges round, all of them,
+//! and with them what follows. What a load may see, also of the past, is still up to the word itself.
 
 use core::sync::atomic::Ordering::{self, Relaxed};
 use loom::sync::atomic;
@@ -21,7 +21,7 @@ impl AtomicU64 {
     }
 
     fn announce(&self) {
-        self.companion.swap(true, Relaxed);
+        let _ = self.companion.compare_exchange(true, true, Relaxed, Relaxed);
     }
 
     pub fn load(&self, order: Ordering) -> u64 {
@@ -32,6 +32,16 @@ impl AtomicU64 {
     pub fn store(&self, value: u64, order: Ordering) {
         self.announce();
         self.word.store(value, order);
+    }
+
+    pub fn fetch_or(&self, bits: u64, order: Ordering) -> u64 {
+        self.announce();
+        self.word.fetch_or(bits, order)
+    }
+
+    pub fn fetch_and(&self, bits: u64, order: Ordering) -> u64 {
+        self.announce();
+        self.word.fetch_and(bits, order)
     }
 
     pub fn compare_exchange(&self, seen: u64, new: u64, ok: Ordering, err: Ordering) -> Result<u64, u64> {

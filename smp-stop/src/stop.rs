@@ -3,6 +3,9 @@
 use crate::coordinator::{Coordinator, Refusal, Ticket, Wait};
 use crate::word::{Core, Kind, Scope};
 
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests;
+
 /// What a stop needs to know of its surroundings: the arch helpers of the generic stop.
 ///
 /// The kind of stop is a parameter throughout: a crash stop is a stop.

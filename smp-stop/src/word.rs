@@ -127,7 +127,7 @@ impl Epoch {
 
 /// A core's word.
 ///
-/// Packed as: state in bits 1..0, condemned in bit 2, epoch from bit 3.
+/// Packed as: claimed for starting in bit 0, arrived in bit 1 (both: `On`), condemned in bit 2, epoch from bit 3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CoreWord {
     /// What it is doing.
@@ -139,8 +139,11 @@ pub struct CoreWord {
 }
 
 impl CoreWord {
-    /// Set in a packed word whose core is condemned.
-    pub const CONDEMNED: u64 = 1 << 2;
+    const CLAIMED: u64 = 1 << 0;
+    pub(crate) const ARRIVED: u64 = 1 << 1;
+    pub(crate) const CONDEMNED: u64 = 1 << 2;
+    /// All that is not the epoch.
+    pub(crate) const FLAGS: u64 = (1 << Self::EPOCH_SHIFT) - 1;
     const EPOCH_SHIFT: u32 = 3;
 
     /// `Off`, as all cores begin.
@@ -149,8 +152,8 @@ impl CoreWord {
     pub(crate) const fn pack(self) -> u64 {
         let state = match self.state {
             State::Off => 0,
-            State::OnPending => 1,
-            State::On => 2,
+            State::OnPending => Self::CLAIMED,
+            State::On => Self::CLAIMED | Self::ARRIVED,
         };
         let condemned = if self.condemned { Self::CONDEMNED } else { 0 };
         state | condemned | self.epoch.0 << Self::EPOCH_SHIFT
@@ -158,9 +161,9 @@ impl CoreWord {
 
     pub(crate) const fn unpack(word: u64) -> Self {
         Self {
-            state: match word & 3 {
+            state: match word & (Self::CLAIMED | Self::ARRIVED) {
                 0 => State::Off,
-                1 => State::OnPending,
+                Self::CLAIMED => State::OnPending,
                 _ => State::On,
             },
             condemned: word & Self::CONDEMNED != 0,

@@ -50,7 +50,6 @@ pub fn explore(preemptions: Option<usize>, scenario: impl Fn() + Send + Sync + '
     let began = std::time::Instant::now();
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 10_000;
-    let preemptions = std::env::var("PB").ok().map(|s| s.parse().unwrap()).or(preemptions);
     builder.preemption_bound = preemptions;
     let counter = Arc::clone(&count);
     builder.check(move || {

@@ -24,8 +24,8 @@ pub struct Ledger<const N: usize> {
 enum Life {
     /// There is none.
     None,
-    /// It goes on by itself.
-    Active,
+    /// It goes on by itself, since so much had happened.
+    Active { since: u64 },
     /// It waits within a stop; it last looked, or has yet to look, when so much had happened.
     Waiting { thread: Thread, looked: u64, parked: bool },
     /// It runs, with nothing to do, until it is called.
@@ -48,7 +48,7 @@ impl<const N: usize> Ledger<N> {
 
     /// A core's life begins, or goes on.
     pub fn lives(&mut self, core: Core) {
-        self.becomes(core, Life::Active);
+        self.becomes(core, Life::Active { since: self.events + 1 });
     }
 
     /// A core's life ends.
@@ -79,14 +79,15 @@ impl<const N: usize> Ledger<N> {
     pub fn waits(&mut self, core: Core) -> bool {
         // Whatever has happened is visible from now on.
         fence(SeqCst);
-        let looked = match self.lives[core.index()] {
-            Life::Waiting { looked, .. } => looked,
-            _ => {
+        let again = match self.lives[core.index()] {
+            Life::Waiting { looked, .. } => looked < self.events,
+            Life::Active { since } => {
+                let again = since < self.events;
                 self.happened();
-                0
+                again
             }
+            _ => unreachable!("a core that does not live waits"),
         };
-        let again = looked < self.events;
         self.lives[core.index()] = Life::Waiting { thread: current(), looked: self.events, parked: !again };
         if !again && self.lives.iter().all(|life| self.is_still(life)) {
             self.clock += 1;
@@ -115,7 +116,7 @@ impl<const N: usize> Ledger<N> {
     fn is_still(&self, life: &Life) -> bool {
         match life {
             Life::None | Life::Resting(_) => true,
-            Life::Active => false,
+            Life::Active { .. } => false,
             Life::Waiting { looked, parked, .. } => *parked && *looked == self.events,
         }
     }

@@ -194,8 +194,8 @@ impl<const N: usize> Life<N> {
         self.machine.memory[self.core.index()].touch();
     }
 
-    /// A stop call is taken, if there is one.
-    fn take_call(&self) -> Result<(), Gone> {
+    /// The core is interrupted, if it was called.
+    pub fn take_call(&self) -> Result<(), Gone> {
         self.touch();
         let called = self.machine.called[self.core.index()].swap(false, Acquire);
         if called && self.machine.coordinator.is_condemned(self.core) { self.turn_off() } else { Ok(()) }
@@ -216,16 +216,13 @@ impl<const N: usize> Life<N> {
     }
 
     /// Starts another core.
-    pub fn start(&self, target: usize) -> Result<Result<(), StartError>, Gone> {
-        let answer = self.machine.coordinator.start(self.core, core(target));
-        if answer.is_ok() {
-            self.machine.ledger().starts[target] += 1;
-            self.machine.ledger().lives(core(target));
-            let life = Life { machine: Arc::clone(&self.machine), core: core(target) };
-            self.machine.spawn(move || life.begin());
-        }
-        self.take_call()?;
-        Ok(answer)
+    pub fn start(&self, target: usize) -> Result<(), StartError> {
+        self.machine.coordinator.start(self.core, core(target))?;
+        self.machine.ledger().starts[target] += 1;
+        self.machine.ledger().lives(core(target));
+        let life = Life { machine: Arc::clone(&self.machine), core: core(target) };
+        self.machine.spawn(move || life.begin());
+        Ok(())
     }
 
     /// Stops everyone else, patiently.
@@ -262,7 +259,6 @@ impl<const N: usize> Life<N> {
         if outcome == Outcome::Stopped {
             self.check_promise(scope);
         }
-        self.take_call()?;
         Ok(outcome)
     }
 

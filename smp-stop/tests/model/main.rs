@@ -20,3 +20,9 @@ use machine::{Gone, Life};
 fn nothing<const N: usize>(_: &Life<N>) -> Result<(), Gone> {
     Ok(())
 }
+
+/// Starts core `T`, if it can.
+fn starts<const T: usize, const N: usize>(me: &Life<N>) -> Result<(), Gone> {
+    let _ = me.start(T);
+    Ok(())
+}
