@@ -18,11 +18,21 @@ pub fn core_of(mpidr: u64) -> Option<Core> {
 }
 
 /// CPU_ON (DEN0022, 5.6).
+#[inline]
 pub fn on(target: u64, entry: u64, context_id: u64) -> Answer {
     let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
     if !address::is_entry(entry) {
         return Err(ErrorCode::InvalidAddress);
     }
+    if COORDINATOR.core(target).state == State::On {
+        return Err(ErrorCode::AlreadyOn);
+    }
+    start(target, entry, context_id)
+}
+
+/// Starts a core that was not ON a moment ago.
+#[inline(never)]
+fn start(target: Core, entry: u64, context_id: u64) -> Answer {
     let me = percore::this().core();
     match COORDINATOR.start(me, target) {
         Err(StartError::OnPending) => await_arrival(me, target),
