@@ -14,8 +14,9 @@ mod tests;
 pub struct Coordinator<const N: usize> {
     stop: AtomicU64,
     cores: [AtomicU64; N],
-    /// How many cores the machine has. Set once, before there is a second core to see it.
-    present: AtomicUsize,
+    /// How many of the `N` the machine does not have: a new coordinator is all zeros, and takes no room in an image. Set
+    /// once, before there is a second core to see it.
+    absent: AtomicUsize,
     #[cfg(feature = "negative-controls")]
     without: Option<Gate>,
 }
@@ -114,7 +115,7 @@ impl<const N: usize> Coordinator<N> {
         Self {
             stop: AtomicU64::new(StopWord::IDLE.pack()),
             cores: [const { AtomicU64::new(CoreWord::OFF.pack()) }; N],
-            present: AtomicUsize::new(N),
+            absent: AtomicUsize::new(0),
             #[cfg(feature = "negative-controls")]
             without: None,
         }
@@ -126,7 +127,7 @@ impl<const N: usize> Coordinator<N> {
         Self {
             stop: AtomicU64::new(StopWord::IDLE.pack()),
             cores: core::array::from_fn(|_| AtomicU64::new(CoreWord::OFF.pack())),
-            present: AtomicUsize::new(N),
+            absent: AtomicUsize::new(0),
             #[cfg(feature = "negative-controls")]
             without: None,
         }
@@ -152,11 +153,11 @@ impl<const N: usize> Coordinator<N> {
 
     /// Says how many cores the machine has, `N` if nobody does. To be called before a second core runs.
     pub fn set_present(&self, count: usize) {
-        self.present.store(count.min(N), Relaxed);
+        self.absent.store(N.saturating_sub(count), Relaxed);
     }
 
     fn cores_from(&self, first: usize) -> impl Iterator<Item = Core> + use<N> {
-        (first..self.present.load(Relaxed)).filter_map(Core::new)
+        (first..N.saturating_sub(self.absent.load(Relaxed))).filter_map(Core::new)
     }
 
     /// The core's word now.
