@@ -20,7 +20,7 @@ pub struct Context {
     pub sp: u64,
 }
 
-/// The fields of SPSR_EL3 for an exception from, or a return to, a lower level (DDI0487, C5.2.20).
+/// The fields of SPSR_EL3 for an exception from, or a return to, a lower level (DDI0487, SPSR_EL3).
 pub mod spsr {
     /// The interrupted code is AArch32.
     pub const AARCH32: u64 = 1 << 4;
@@ -79,7 +79,7 @@ impl Context {
         self.spsr & spsr::AARCH32 != 0
     }
 
-    /// The exception level that was interrupted. AArch32's modes other than User and Hyp are EL1 (DDI0487, G1.6.1).
+    /// The exception level that was interrupted. AArch32's modes other than User and Hyp are EL1 (DDI0487, "AArch32 PE modes").
     pub fn el(&self) -> u64 {
         match (self.is_aarch32(), self.spsr & 0xf) {
             (false, _) => spsr::el(self.spsr),

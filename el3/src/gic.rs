@@ -18,7 +18,7 @@ use platform::machine;
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{UniqueMmioPointer, field, field_shared};
 
-/// The monitor's SGI. Secure software has 8 to 15 by convention (DEN0022 leaves the choice open).
+/// The monitor's SGI. By convention non-secure software uses 0 to 7, secure software 8 to 15.
 const SGI: u32 = 15;
 const SGI_BIT: u32 = 1 << SGI;
 
@@ -75,7 +75,7 @@ unsafe fn redistributor_at(address: usize) -> UniqueMmioPointer<'static, GicrSgi
     unsafe { UniqueMmioPointer::new(registers) }
 }
 
-/// Sets the distributor up, all but its enables.
+/// Sets the distributor up. Group 0 stays disabled.
 ///
 /// # Safety
 ///
@@ -133,7 +133,7 @@ fn put<const N: usize>(mut registers: UniqueMmioPointer<[ReadPureWrite<u32>; N]>
     }
 }
 
-/// Wakes the redistributor, so that it forwards interrupts (GICv3, 12.11.42). A redistributor that does not wake leaves
+/// Wakes the redistributor, so that it forwards interrupts (IHI0069, GICR_WAKER). A redistributor that does not wake leaves
 /// its core unreachable; boot goes on, and a stop says so.
 fn wake_redistributor(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
     let mut gicr = field!(registers, gicr);
@@ -161,7 +161,7 @@ fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
     unsafe { el1::write_icc_ap1r0_el1(Default::default()) };
     isb();
     // QEMU 10 does not let EL3 clear that bank. There a priority that is still active is dropped by ending an
-    // interrupt, whichever; a core has at most 32 active priorities (GICv3, 4.8.4).
+    // interrupt, whichever; a core has at most 32 active priorities (IHI0069, ICC_AP1R<n>_EL1).
     for _ in 0..32 {
         if el1::read_icc_rpr_el1().bits() & 0xff == IDLE_PRIORITY {
             break;
@@ -172,6 +172,10 @@ fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
     let mut sgi = field!(registers, sgi);
     put(field!(sgi, icactiver), 0, u32::MAX);
     put(field!(sgi, icpendr), 0, u32::MAX);
+    // A read of the same device returns after the writes have taken effect: one that came late would drop an interrupt
+    // that is sent once this core is known to be On or Off.
+    let _ = field!(sgi, icpendr).get(0).map(|register| register.read());
+    barrier::dsb(barrier::SY);
     GicCpuInterface::set_priority_mask(PRIORITY_MASK);
 }
 

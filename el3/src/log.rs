@@ -12,7 +12,8 @@ use core::sync::atomic::{AtomicU64, Ordering::*};
 pub const FRAME_BYTES: usize = FRAME_WORDS * 8;
 /// The same in 64-bit words.
 pub const FRAME_WORDS: usize = 7;
-const SLOTS: usize = 256;
+/// How many frames there is room for.
+pub const SLOTS: usize = 256;
 
 /// A frame's place in the ring.
 struct Slot {

@@ -127,10 +127,9 @@ mod target {
     /// Another core's. `core` must be one that the machine has: the windows of others are not mapped.
     #[inline]
     pub fn of(core: Core) -> &'static PerCore {
-        debug_assert!(core.index() < crate::boot::count());
         let pointer = (page(core) + SHARED_OFFSET) as *const PerCore;
-        // SAFETY: `Core`s are made from affinities that `psci::core` checked against the machine, whose windows
-        // boot::cold has mapped; all of it is atomic, for which any bytes are valid.
+        // SAFETY: `Core`s are made from affinities that `psci::cpu::core_of` checked against the machine, whose windows
+        // boot::cold has mapped. Others use the atomics only; the draft is its core's own.
         unsafe { &*pointer }
     }
 

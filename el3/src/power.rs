@@ -1,7 +1,7 @@
 //! The OFF state: how a core gets into it and out of it.
 //!
-//! On a machine whose cores cannot be powered off one by one, an OFF core waits in EL3: it touches secure memory only,
-//! and looks at nothing but its mailbox.
+//! On a machine whose cores cannot be powered off one by one, an OFF core waits in EL3. It touches secure memory only: its
+//! mailbox, and the log, which it sends while there is nothing to do.
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
@@ -110,8 +110,8 @@ mod target {
             if let Some(start) = me.start.take() {
                 return start;
             }
-            // An OFF core has time: it sends the log, a frame at a time.
-            if !log::send_one() {
+            // An OFF core has time: it sends the log, a frame at a time. Not into a crash report.
+            if exception::crash_in_progress() || !log::send_one() {
                 barrier::dsb(barrier::SY);
                 aarch64_cpu::asm::wfi();
             }

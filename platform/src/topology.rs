@@ -1,6 +1,6 @@
 //! How a core's affinity becomes its number.
 
-/// MPIDR_EL1's affinity fields: Aff3 in bits 39..32, Aff2 to Aff0 in bits 23..0 (DDI0487, D24.2.114).
+/// MPIDR_EL1's affinity fields: Aff3 in bits 39..32, Aff2 to Aff0 in bits 23..0 (DDI0487, MPIDR_EL1).
 pub const AFFINITY_MASK: u64 = 0xff_00ff_ffff;
 
 /// A machine's numbering: a core's number is the sum of its affinity fields, each shifted left.

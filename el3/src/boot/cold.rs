@@ -59,6 +59,7 @@ fn device_tree() -> Option<Tree<'static>> {
 
 /// Finds the cores by their redistributors, and gives each its page. `expected`: how many the device tree has.
 fn find_cores(map: &mut Builder, expected: usize) -> usize {
+    let mut present = [false; MAX_CORES];
     let mut found = 0;
     for region in 0..machine::GICR.len() {
         if region > 0 {
@@ -76,10 +77,12 @@ fn find_cores(map: &mut Builder, expected: usize) -> usize {
             }
             map.publish();
             percore::of(core).init(core, redistributor.mpidr, redistributor.address);
-            found = found.max(core.index() + 1);
+            present[core.index()] = true;
+            found += 1;
         }
     }
-    found
+    // Numbers are taken to be dense: a core after a gap is nobody's, and stays where it waits since reset.
+    present.iter().take_while(|&&present| present).count()
 }
 
 /// Makes this core the first one.

@@ -1,6 +1,6 @@
 //! What the levels below get: every feature that the core has, and at each start the registers of a fresh core.
 
-/// The ID registers that decide (DDI0487, D24.2). Plain numbers, so that the decisions can be tested anywhere.
+/// The ID registers that decide (DDI0487). Plain numbers, so that the decisions can be tested anywhere.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ids {
     /// ID_AA64PFR0_EL1, ID_AA64PFR1_EL1 and ID_AA64PFR2_EL1.
@@ -204,6 +204,16 @@ mod target {
         ids.has_el2()
     }
 
+    /// Whether the calling core has FEAT_NMI.
+    pub fn has_nmi() -> bool {
+        el1::read_id_aa64pfr1_el1().bits() >> 36 & 0xf != 0
+    }
+
+    /// Whether the calling core has FEAT_MTE.
+    pub fn has_mte() -> bool {
+        el1::read_id_aa64pfr1_el1().bits() >> 8 & 0xf != 0
+    }
+
     /// Sets the calling core's controls, once after reset.
     pub fn init() {
         let controls = Ids::read().controls();
@@ -228,19 +238,19 @@ mod target {
         barrier::isb(barrier::SY);
     }
 
-    /// SCTLR_EL2 and SCTLR_EL1 of a fresh core: RES1 bits, the rest off (DDI0487, D24.2.174 and D24.2.173).
+    /// SCTLR_EL2 and SCTLR_EL1 of a fresh core: RES1 bits, the rest off (DDI0487).
     const SCTLR_EL2_RESET: u64 = 0x30c5_0830;
     const SCTLR_EL1_RESET: u64 = 0x30d0_0800;
     const SCTLR_EE: u64 = 1 << 25;
-    /// CPTR_EL2 without E2H: RES1 bits, no traps (DDI0487, D24.2.36).
+    /// CPTR_EL2 without E2H: RES1 bits, no traps (DDI0487, CPTR_EL2).
     const CPTR_EL2_RESET: u64 = 0x22ff;
     const HCR_RW: u64 = 1 << 31;
-    // FEAT_FGT's registers without a trap: bits that trap when they are clear are set (DDI0487, D24.2.62 to D24.2.69).
+    // FEAT_FGT's registers without a trap: bits that trap when they are clear are set (DDI0487).
     const HFGRTR_NO_TRAP: u64 = 0x3fff << 50;
     const HFGITR_NO_TRAP: u64 = 0x1f << 55;
     const HDFGRTR_NO_TRAP: u64 = 0xf << 59;
     const HDFGWTR_NO_TRAP: u64 = 0x7 << 60;
-    /// CNTHCTL_EL2 without E2H: EL1 may use counter and timer (DDI0487, D24.10.2).
+    /// CNTHCTL_EL2 without E2H: EL1 may use counter and timer (DDI0487, CNTHCTL_EL2).
     const CNTHCTL_RESET: u64 = 0b11;
 
     /// Gives the calling core the registers of a fresh one (DEN0022, 6.4.3), and says how to enter it: at EL2 if it has
@@ -326,7 +336,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{has_el2, init, prepare};
+pub use target::{has_el2, has_mte, has_nmi, init, prepare};
 
 #[cfg(test)]
 mod tests {

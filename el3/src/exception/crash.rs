@@ -10,18 +10,24 @@ use aarch64_cpu::registers::*;
 use core::cell::UnsafeCell;
 use core::fmt;
 use core::panic::PanicInfo;
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 use smp_stop::{Core, State};
 
-/// 1: a core is reporting. Taken by `crash_entry` in vectors.S, and by a panic.
-pub static CRASHING: AtomicU32 = AtomicU32::new(0);
+/// Not 0: a core is reporting, the one whose TPIDR_EL3 this is, with bit 0 set. Taken by `crash_entry` in vectors.S, and
+/// by a panic.
+pub static CRASHING: AtomicU64 = AtomicU64::new(0);
+
+/// Whether some core is reporting a crash. The others turn OFF wherever they find out.
+pub fn in_progress() -> bool {
+    CRASHING.load(Relaxed) != 0
+}
 
 /// Where registers are saved if the core has no page yet; as large as a [`Context`] and the largest cause's offset.
 #[repr(C, align(256))]
 pub struct BootFrame(UnsafeCell<[u64; 64]>);
 
-// SAFETY: only vectors.S writes it, on the boot core, before other cores run.
+// SAFETY: only vectors.S writes it, on cores that have no page yet; of cores that fail that early only one reports.
 unsafe impl Sync for BootFrame {}
 
 /// See [`BootFrame`].
@@ -71,8 +77,16 @@ impl fmt::Display for Cause<'_> {
     }
 }
 
-/// Whether the address is in the guard page below a core's stack.
+/// Whether the address is in the guard page below a stack: a core's, or the boot stack.
 fn in_guard(address: u64) -> bool {
+    unsafe extern "C" {
+        static __boot_stack_guard: u8;
+        static __boot_stack_start: u8;
+    }
+    let boot = (&raw const __boot_stack_guard).addr() as u64..(&raw const __boot_stack_start).addr() as u64;
+    if boot.contains(&address) {
+        return true;
+    }
     let window = percore::WINDOW as u64;
     let end = window + (crate::MAX_CORES * percore::STRIDE) as u64;
     (window..end).contains(&address) && (address / percore::PAGE as u64).is_multiple_of(2)
@@ -96,12 +110,24 @@ fn panic(info: &PanicInfo) -> ! {
     report(&Cause::Panic(info), None)
 }
 
-/// Only one core reports.
+/// Only one core reports, and only once.
 fn begin() {
-    if CRASHING.swap(1, Relaxed) != 0 {
-        loop {
+    let me = arm_sysregs::el3::accessors::read_tpidr_el3().bits() | 1;
+    match CRASHING.compare_exchange(0, me, Relaxed, Relaxed) {
+        Ok(_) => {}
+        Err(reporter) if reporter == me => give_up(),
+        Err(_) => loop {
             aarch64_cpu::asm::wfi();
-        }
+        },
+    }
+}
+
+/// The report itself failed: the machine is reset without it.
+pub extern "C" fn give_up() -> ! {
+    // SAFETY: the device is mapped by the tables that are on since early boot, and accessible before.
+    unsafe { machine::reset() };
+    loop {
+        aarch64_cpu::asm::wfi();
     }
 }
 
@@ -111,14 +137,14 @@ fn report(cause: &Cause, registers: Option<&Context>) -> ! {
     // SAFETY: the UART is mapped by the tables that are on since early boot, and accessible before.
     let mut console = unsafe { machine::console() };
     // What led here, as far as it can still be had.
-    while me.is_some() && log::send_one() {}
+    for _ in 0..log::SLOTS {
+        if me.is_none() || !log::send_one() {
+            break;
+        }
+    }
     // Writing to the console cannot fail.
     let _ = print(&mut console, cause, registers, me, stopped);
-    // SAFETY: as for the console.
-    unsafe { machine::reset() };
-    loop {
-        aarch64_cpu::asm::wfi();
-    }
+    give_up()
 }
 
 fn print(

@@ -4,10 +4,25 @@ use crate::boot::lower;
 use crate::context::{Context, spsr};
 use aarch64_cpu::registers::*;
 
-/// ESR of an undefined instruction: unknown reason, 32-bit instruction (DDI0487, D24.2.40).
+/// ESR of an undefined instruction: unknown reason, 32-bit instruction (DDI0487, ESR_ELx).
 const ESR_UNKNOWN: u64 = 1 << 25;
-/// PSTATE bits that an exception keeps: the condition flags, PAN, UAO, DIT (DDI0487, D1.3.2).
-const KEPT: u64 = 0xf << 28 | 1 << 24 | 1 << 23 | 1 << 22;
+/// What PSTATE is made of when AArch64 takes an exception (DDI0487, AArch64.TakeException). A bit whose feature the core
+/// does not have is ignored in an exception return.
+mod pstate {
+    pub const FLAGS: u64 = 0xf << 28;
+    pub const TCO: u64 = 1 << 25;
+    pub const DIT: u64 = 1 << 24;
+    pub const PAN: u64 = 1 << 22;
+    pub const ALLINT: u64 = 1 << 13;
+    pub const SSBS: u64 = 1 << 12;
+}
+
+/// Fields of SCTLR_EL1 and SCTLR_EL2 that decide about PSTATE.
+mod sctlr {
+    pub const SPINTMASK: u64 = 1 << 62;
+    pub const DSSBS: u64 = 1 << 44;
+    pub const SPAN: u64 = 1 << 23;
+}
 
 /// The software below finds an Undefined Instruction exception at the instruction that it was at.
 ///
@@ -20,23 +35,33 @@ pub fn undefined(context: &mut Context) {
         ELR_EL2.set(context.elr);
         SPSR_EL2.set(context.spsr);
         ESR_EL2.set(ESR_UNKNOWN);
-        enter(context, from, 2, VBAR_EL2.get(), spsr::EL2H);
+        enter(context, from, 2, VBAR_EL2.get(), SCTLR_EL2.get());
     } else if has_el2 && !HCR_EL2.is_set(HCR_EL2::RW) && context.is_aarch32() {
         enter_undefined_mode(context);
     } else {
         ELR_EL1.set(context.elr);
         SPSR_EL1.set(context.spsr);
         ESR_EL1.set(ESR_UNKNOWN);
-        enter(context, from, 1, VBAR_EL1.get(), spsr::EL1H);
+        enter(context, from, 1, VBAR_EL1.get(), SCTLR_EL1.get());
     }
 }
 
-fn enter(context: &mut Context, from: u64, target: u64, vectors: u64, mode: u64) {
-    context.elr = vectors.wrapping_add(vector(context.spsr, from, target));
-    context.spsr = context.spsr & KEPT | spsr::DAIF | mode;
+fn enter(context: &mut Context, from: u64, target: u64, vectors: u64, sctlr: u64) {
+    let interrupted = context.spsr;
+    context.elr = vectors.wrapping_add(vector(interrupted, from, target));
+    let mode = if target == 2 { spsr::EL2H } else { spsr::EL1H };
+    let kept = pstate::FLAGS | pstate::PAN | if context.is_aarch32() { 0 } else { pstate::DIT };
+    let set = |condition: bool, bit: u64| if condition { bit } else { 0 };
+    context.spsr = interrupted & kept
+        | set(sctlr & sctlr::SPAN == 0, pstate::PAN)
+        | set(sctlr & sctlr::DSSBS != 0, pstate::SSBS)
+        | set(lower::has_nmi() && sctlr & sctlr::SPINTMASK == 0, pstate::ALLINT)
+        | set(lower::has_mte(), pstate::TCO)
+        | spsr::DAIF
+        | mode;
 }
 
-/// Offset in the vector table of an exception that is taken to `target` (DDI0487, D1.3.1.4).
+/// Offset in the vector table of an exception that is taken to `target` (DDI0487, "Exception vectors").
 fn vector(interrupted: u64, from: u64, target: u64) -> u64 {
     match (interrupted & spsr::AARCH32 != 0, from < target, interrupted & 1 != 0) {
         (true, ..) => 0x600,
@@ -46,7 +71,7 @@ fn vector(interrupted: u64, from: u64, target: u64) -> u64 {
     }
 }
 
-/// As a 32-bit EL1 takes it (DDI0487, G1.16.2): mode Undefined, LR_und (x22) past the instruction.
+/// As a 32-bit EL1 takes it (DDI0487, AArch32.TakeUndefInstrException): mode Undefined, LR_und (x22) past the instruction.
 fn enter_undefined_mode(context: &mut Context) {
     const THUMB: u64 = 1 << 5;
     const IRQ_MASKED: u64 = 1 << 7;

@@ -14,7 +14,7 @@ use crate::{gic, smccc, stop};
 use core::mem::offset_of;
 use smp_stop::Core;
 
-pub use crash::Cause;
+pub use crash::in_progress as crash_in_progress;
 
 core::arch::global_asm!(
     include_str!("vectors.S"),
@@ -27,6 +27,7 @@ core::arch::global_asm!(
     unexpected = sym unexpected,
     crash = sym crash::from_exception,
     crashing = sym crash::CRASHING,
+    give_up = sym crash::give_up,
     boot_frame = sym crash::BOOT_FRAME,
 );
 
@@ -38,7 +39,7 @@ const _: () = assert!(offset_of!(Context, spsr) == 248);
 const _: () = assert!(offset_of!(Context, elr) == 256);
 const _: () = assert!(offset_of!(Context, sp) == 264);
 
-/// ESR_EL3.EC of an SMC from AArch32 and from AArch64 (DDI0487, D24.2.41).
+/// ESR_EL3.EC of an SMC from AArch32 and from AArch64 (DDI0487, ESR_ELx).
 const EC_SMC32: u64 = 0b01_0011;
 const EC_SMC64: u64 = 0b01_0111;
 
@@ -61,7 +62,7 @@ extern "C" fn lower_sync(context: &mut Context) {
 extern "C" fn fiq(context: &mut Context) {
     let me = percore::this();
     gic::acknowledge(me);
-    if COORDINATOR.is_condemned(me.core()) {
+    if COORDINATOR.is_condemned(me.core()) || crash::in_progress() {
         stop::park(me, context);
     }
 }

@@ -92,7 +92,7 @@ vectors:
 vector lower64_sync
     save_caller
     mrs     x4, esr_el3
-    lsr     x4, x4, #26
+    ubfx    x4, x4, #26, #6
     cmp     x4, #{ec_smc64}
     b.ne    lower_sync_slow
     mov     x4, sp
@@ -170,13 +170,19 @@ crash_entry:
     // Which core reports? The first.
     adrp    x2, {crashing}
     add     x2, x2, :lo12:{crashing}
-3:  ldaxr   w3, [x2]
-    cbnz    w3, 4f
-    mov     w3, #1
-    stxr    w4, w3, [x2]
+    mrs     x5, tpidr_el3
+    orr     x5, x5, #1
+3:  ldaxr   x3, [x2]
+    cbnz    x3, 4f
+    stxr    w4, x5, [x2]
     cbnz    w4, 3b
     adrp    x3, __boot_stack_end
     mov     sp, x3
     bl      {crash}
-4:  wfi                             // another one reports, or the report itself crashed
-    b       4b
+4:  cmp     x3, x5
+    b.eq    6f
+5:  wfi                             // another core reports
+    b       5b
+6:  adrp    x3, __boot_stack_end    // the report itself has crashed
+    mov     sp, x3
+    bl      {give_up}

@@ -20,17 +20,17 @@ core::arch::global_asm!(
     sctlr = const SCTLR_ON,
 );
 
-/// Index 0: device, nGnRE; index 1: normal, write-back, allocating (DDI0487, D24.2.109).
+/// Index 0: device, nGnRE; index 1: normal, write-back, allocating (DDI0487, MAIR_EL3).
 const MAIR: u64 = 0xff04;
 /// 39 address bits, 4 KiB granule, walks write-back and inner shareable, 40-bit physical addresses, RES1
-/// (DDI0487, D24.2.191).
+/// (DDI0487, TCR_EL3).
 const TCR: u64 = 25 | 0b01 << 8 | 0b01 << 10 | 0b11 << 12 | 0b010 << 16 | 1 << 23 | 1 << 31;
 /// With translation off: RES1, alignment checked, instruction cache, SP alignment checked.
 pub const SCTLR_OFF: u64 = SCTLR_RES1 | SCTLR_A | SCTLR_SA | SCTLR_I;
 /// With translation: also data cache, and what is writable is not executable (WXN).
 pub const SCTLR_ON: u64 = SCTLR_OFF | SCTLR_M | SCTLR_C | SCTLR_WXN;
 
-// SCTLR_EL3 (DDI0487, D24.2.175).
+// SCTLR_EL3 (DDI0487).
 const SCTLR_RES1: u64 = 0x30c5_0830;
 const SCTLR_M: u64 = 1 << 0;
 const SCTLR_A: u64 = 1 << 1;

@@ -117,7 +117,8 @@ mod target {
     fn stop_record(x: [u64; 4], context: &mut Context) {
         let Some(core) = core_of(x[1]) else { return answer(status::INVALID_PARAMETERS, context) };
         let of = percore::of(core);
-        if !record::exists(of) {
+        let before = record::last(of);
+        if before.is_none() {
             return answer(status::NOT_PRESENT, context);
         }
         let Some(offset) = usize::try_from(x[2]).ok().filter(|&offset| offset < of.record.len()) else {
@@ -127,6 +128,12 @@ mod target {
         for (to, word) in context.x[2..18].iter_mut().zip(&of.record[offset..]) {
             *to = word.load(core::sync::atomic::Ordering::Relaxed);
             count += 1;
+        }
+        // The core may have been stopped again meanwhile: half of each record would be of no use.
+        core::sync::atomic::fence(core::sync::atomic::Ordering::Acquire);
+        if record::last(of) != before {
+            context.x[2..18].fill(0);
+            return answer(status::NOT_PRESENT, context);
         }
         answer(status::SUCCESS, context);
         context.x[1] = count;

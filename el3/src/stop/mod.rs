@@ -27,7 +27,10 @@ mod target {
     use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
     use abi::call::kind;
     use platform::machine;
-    use smp_stop::{Backend, Core, Failure, Kind, Patience, Scope, Targets};
+    use smp_stop::{Backend, Core, Failure, Kind, Patience, Scope, State, Stopped, Stragglers, Targets};
+
+    /// A second in microseconds, as [`timeout`] takes it.
+    const SECOND: u64 = 1_000_000;
 
     /// What happens to the machine when everybody else is OFF.
     #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,13 +119,12 @@ mod target {
     /// same, after five attempts of a second each.
     pub fn machine_stop(me: &PerCore, context: &Context, kind: Kind, then: Then) -> ! {
         let backend = El3 { me, context, then };
-        let patience = Patience { timeout: timeout(1_000_000), attempts: 5 };
+        let patience = Patience { timeout: timeout(SECOND), attempts: 5 };
         if let Err(left) = COORDINATOR.stop(&backend, me.core(), kind, Scope::Others, patience) {
             defmt::error!("{=u64} cores did not stop", left.count as u64);
         }
-        loop {
-            finish(then);
-        }
+        finish(then);
+        park(me, context)
     }
 
     /// The calling core was stopped by force: leaves its record and turns OFF.
@@ -148,6 +150,9 @@ mod target {
     }
 
     /// Stops everybody because the monitor itself has failed on this core: nothing but words, the SGI and the counter.
+    ///
+    /// The core may have been condemned itself, or lose. That changes nothing: the monitor is broken, and a core that
+    /// takes the SGI while a crash is being reported turns OFF in any case.
     pub fn for_crash(me: Core) -> Outcome {
         struct Crash;
         impl Backend for Crash {
@@ -165,13 +170,28 @@ mod target {
                 relax();
             }
         }
-        let patience = Patience { timeout: timeout(1_000_000), attempts: 1 };
+        let patience = Patience { timeout: timeout(SECOND), attempts: 1 };
         match COORDINATOR.try_stop(&Crash, me, Kind::Crash, Scope::Others, patience) {
             Ok(stopped) => Ok(stopped),
             Err(Failure::TimedOut(left)) => Err(left),
-            // Another core's crash stop came first; this one still has to say what happened to it.
-            Err(Failure::Lost) => Ok(smp_stop::Stopped { count: 0 }),
+            Err(Failure::Lost) => stop_without_a_word(me),
         }
+    }
+
+    /// Stops everybody though another stop has the word.
+    fn stop_without_a_word(me: Core) -> Outcome {
+        let others = || (0..crate::boot::count()).filter_map(Core::new).filter(|&core| core != me);
+        let running = || others().filter(|&core| COORDINATOR.core(core).state != State::Off);
+        let count = running().count();
+        gic::interrupt_others();
+        let began = now();
+        while running().next().is_some() {
+            if timeout(SECOND).is_some_and(|ticks| now().wrapping_sub(began) >= ticks) {
+                return Err(Stragglers { count: running().count(), first: running().next() });
+            }
+            relax();
+        }
+        Ok(Stopped { count })
     }
 }
 

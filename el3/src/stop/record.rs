@@ -1,6 +1,7 @@
 //! Stop records: where a core was when it was stopped by force (`abi::record`).
 //!
-//! Kept in the core's page as atomic words: another core may read while this one writes, and then finds no magic.
+//! Kept in the core's page as atomic words: another core may read while this one writes. It finds no magic while that goes
+//! on, and another epoch after.
 
 use crate::context::Context;
 use crate::percore::PerCore;
@@ -26,13 +27,8 @@ pub fn keep(me: &PerCore, context: &Context, reason: u64, epoch: u64) {
 }
 
 /// Whether the core has a record that this monitor can have written.
-pub fn exists(of: &PerCore) -> bool {
+fn exists(of: &PerCore) -> bool {
     of.record[0].load(Acquire) == MAGIC && of.record[1].load(Relaxed) as u32 == VERSION
-}
-
-/// A word of the core's record.
-pub fn word(of: &PerCore, index: usize) -> Option<u64> {
-    of.record.get(index).map(|word| word.load(Relaxed))
 }
 
 /// (reason, epoch) of the core's last stop by force.
