@@ -109,7 +109,7 @@ impl Order<'_> {
         outcome.command = machine::typed(&command);
         dir.write("command-line", outcome.command.clone() + "\n")?;
         dir.write(machine::DESCRIPTOR, self.descriptor.clone() + "\n\0")?;
-        let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(30)))?;
+        let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;
         if self.setup.gdb.is_none() {
             wires.qmp.execute("cont")?;
         }

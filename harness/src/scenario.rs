@@ -15,8 +15,8 @@ pub struct Scenario {
     pub payload_name: Option<&'static str>,
     /// `key=value` for the payload.
     pub args: &'static str,
-    /// So many rounds, with up to eight cores; with more cores fewer, since they share the host's.
-    pub rounds: u32,
+    /// How often it repeats itself.
+    pub repeats: Option<Repeats>,
     /// So many times the usual limit for the whole.
     pub patience: u32,
     /// Is it random? Then it gets a seed.
@@ -31,6 +31,22 @@ pub struct Scenario {
     pub variant: Variant,
     /// How it must end.
     pub end: End,
+}
+
+/// So many times with up to so many cores; with more cores less often, since they share the host's.
+#[derive(Clone, Copy, Debug)]
+pub struct Repeats {
+    /// What the payload calls them.
+    pub key: &'static str,
+    /// How many.
+    pub number: u32,
+    /// With how many cores.
+    pub cores: u32,
+}
+
+/// The usual.
+const fn rounds(number: u32) -> Option<Repeats> {
+    Some(Repeats { key: "rounds", number, cores: 8 })
 }
 
 /// A build of the monitor.
@@ -70,7 +86,7 @@ const USUAL: Scenario = Scenario {
     story: "",
     payload_name: None,
     args: "",
-    rounds: 0,
+    repeats: None,
     patience: 1,
     seeded: false,
     min_cores: 2,
@@ -140,10 +156,25 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
-        name: "emergency-reboot",
-        story: "SYSTEM_RESET while all cores run; not one runs into the reset",
+        name: "reset2",
+        story: "SYSTEM_RESET2, the warm reset: the machine comes back with its memory and every core",
+        min_cores: 1,
         ..USUAL
     },
+    Scenario {
+        name: "power-off2",
+        story: "SYSTEM_OFF2, to hibernate, while all cores run; the machine goes off",
+        min_cores: 1,
+        end: End::PowerOff,
+        ..USUAL
+    },
+    Scenario {
+        name: "emergency-reboot",
+        story: "SYSTEM_RESET while all cores run; not one runs into the reset",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario { name: "reset2", story: "the same with SYSTEM_RESET2", min_cores: 1, ..USUAL },
     Scenario {
         name: "power-off",
         story: "SYSTEM_OFF while all cores run; the machine goes off",
@@ -151,6 +182,7 @@ pub const TABLE: &[Scenario] = &[
         end: End::PowerOff,
         ..USUAL
     },
+    Scenario { name: "power-off2", story: "the same with SYSTEM_OFF2", min_cores: 1, end: End::PowerOff, ..USUAL },
     Scenario {
         name: "panic-on-starting-core",
         story: "core 1 panics while it starts; all others OFF and still, every one starts again",
@@ -164,13 +196,14 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "panic-on-starting-core-reboot-sweep",
         story: "the same while core 0 reboots, the stop later and later over the whole start-up; no core lost",
-        args: "delays=200",
+        repeats: Some(Repeats { key: "delays", number: 200, cores: 2 }),
         patience: 3,
         ..USUAL
     },
     Scenario {
         name: "crash-kexec",
         story: "core 0 crashes with all cores running and starts the next kernel, which brings up every core",
+        min_cores: 1,
         ..USUAL
     },
     Scenario {
@@ -202,6 +235,16 @@ pub const TABLE: &[Scenario] = &[
     Scenario { name: "wedged-wfi", story: "the same with a core in WFI", ..USUAL },
     Scenario { name: "wedged-wfe", story: "the same with a core in WFE", ..USUAL },
     Scenario {
+        name: "wedged-in-handler",
+        story: "the same with a core inside an interrupt handler; in its next life it takes interrupts again",
+        ..USUAL
+    },
+    Scenario {
+        name: "wedged-in-handler",
+        story: "the same with a core inside its interrupt handler; started again, it takes interrupts",
+        ..USUAL
+    },
+    Scenario {
         name: "all-but-one-wedged",
         story: "every core but the panicking one is wedged; all are stopped and start again",
         ..USUAL
@@ -227,7 +270,7 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "cpu-on-races-stop",
         story: "several cores call CPU_ON while one stops them all; nobody is left running",
-        rounds: 100,
+        repeats: rounds(100),
         seeded: true,
         ..USUAL
     },
@@ -240,7 +283,7 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "storm",
         story: "every core starts, stops and is stopped at random; invariants checked each round",
-        rounds: 500,
+        repeats: rounds(500),
         patience: 3,
         seeded: true,
         usual_cores: 8,
@@ -312,14 +355,14 @@ pub const TABLE: &[Scenario] = &[
         name: "negative-control-cpu-on-races-stop",
         payload_name: Some("cpu-on-races-stop"),
         story: "without the admission gate a starting core slips through the stop, and is missed",
-        rounds: 1000,
+        repeats: rounds(1000),
         ..CONTROL
     },
     Scenario {
         name: "negative-control-storm",
         payload_name: Some("storm"),
         story: "without the admission gate the storm loses a core, and says so",
-        rounds: 1000,
+        repeats: rounds(1000),
         ..CONTROL
     },
 ];
@@ -336,8 +379,8 @@ impl Scenario {
         if self.seeded {
             line += &format!(" seed={seed}");
         }
-        if self.rounds > 0 {
-            line += &format!(" rounds={}", self.rounds * 8 / cores.max(8));
+        if let Some(repeats) = self.repeats {
+            line += &format!(" {}={}", repeats.key, repeats.number * repeats.cores / cores.max(repeats.cores));
         }
         if !self.args.is_empty() {
             line += &format!(" {}", self.args);
@@ -383,7 +426,9 @@ mod tests {
         for control in controls {
             let controlled = Scenario::named(control.name.strip_prefix("negative-control-").unwrap()).unwrap();
             assert_eq!(control.payload_name, Some(controlled.name));
-            assert!(controlled.seeded && control.seeded && control.rounds >= controlled.rounds);
+            assert!(controlled.seeded && control.seeded);
+            let number = |scenario: &Scenario| scenario.repeats.map(|repeats| repeats.number);
+            assert!(number(control) >= number(controlled));
             assert_ne!(control.variant, controlled.variant);
         }
     }
@@ -396,5 +441,8 @@ mod tests {
         assert_eq!(storm.descriptor(2, 12), "scenario=storm seed=12 rounds=500");
         assert_eq!(storm.descriptor(8, 12), "scenario=storm seed=12 rounds=500");
         assert_eq!(storm.descriptor(16, 12), "scenario=storm seed=12 rounds=250");
+        let sweep = Scenario::named("panic-on-starting-core-reboot-sweep").unwrap();
+        assert!(sweep.descriptor(2, 1).ends_with(" delays=200"));
+        assert!(sweep.descriptor(16, 1).ends_with(" delays=25"));
     }
 }

@@ -87,17 +87,20 @@ struct Pass {
     el2: bool,
     scenario: Option<&'static str>,
     controls: bool,
+    /// With the scenarios that repeat themselves?
+    long: bool,
 }
 
 /// Everything once, with EL2, on the usual cores.
-const ALL: Pass = Pass { cores: &[2, 4, 8, 16], cpu: None, el2: true, scenario: None, controls: false };
+const ALL: Pass = Pass { cores: &[2, 4, 8, 16], cpu: None, el2: true, scenario: None, controls: false, long: true };
 
 /// The passes over the table.
 const PASSES: &[Pass] = &[
     ALL,
-    Pass { cores: &[1, 64, 123], scenario: Some("boot"), ..ALL },
-    Pass { cores: &[4], cpu: Some("cortex-a72"), ..ALL },
-    Pass { cores: &[4], el2: false, ..ALL },
+    // 124: the first core in the second region of redistributors.
+    Pass { cores: &[1, 64, 123, 124], scenario: Some("boot"), ..ALL },
+    Pass { cores: &[4], cpu: Some("cortex-a72"), long: false, ..ALL },
+    Pass { cores: &[4], el2: false, long: false, ..ALL },
     Pass { cores: &[4, 8], controls: true, ..ALL },
 ];
 
@@ -117,6 +120,7 @@ impl Pass {
         }
         // A scenario that is without EL2 anyway has been there already.
         jobs.retain(|job| job.scenario.el2 || self.el2);
+        jobs.retain(|job| self.long || job.scenario.repeats.is_none());
         jobs.retain(|job| matches!(job.scenario.end, End::FailedCheck(_)) == self.controls);
         jobs
     }
