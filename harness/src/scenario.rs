@@ -174,7 +174,6 @@ pub const TABLE: &[Scenario] = &[
         min_cores: 1,
         ..USUAL
     },
-    Scenario { name: "reset2", story: "the same with SYSTEM_RESET2", min_cores: 1, ..USUAL },
     Scenario {
         name: "power-off",
         story: "SYSTEM_OFF while all cores run; the machine goes off",
@@ -182,7 +181,6 @@ pub const TABLE: &[Scenario] = &[
         end: End::PowerOff,
         ..USUAL
     },
-    Scenario { name: "power-off2", story: "the same with SYSTEM_OFF2", min_cores: 1, end: End::PowerOff, ..USUAL },
     Scenario {
         name: "panic-on-starting-core",
         story: "core 1 panics while it starts; all others OFF and still, every one starts again",
@@ -237,11 +235,6 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "wedged-in-handler",
         story: "the same with a core inside an interrupt handler; in its next life it takes interrupts again",
-        ..USUAL
-    },
-    Scenario {
-        name: "wedged-in-handler",
-        story: "the same with a core inside its interrupt handler; started again, it takes interrupts",
         ..USUAL
     },
     Scenario {
