@@ -139,17 +139,19 @@ impl Machine {
             match order {
                 None => {}
                 Some(Order::Off) => return,
-                Some(Order::Start(target)) => {
-                    if self.coordinator.start(core(index), core(target)).is_ok() {
-                        self.threads[target].go.store(true, SeqCst);
-                    }
-                }
+                Some(Order::Start(target)) => self.start(index, target),
                 Some(Order::Stop(kind, patience)) => {
                     let backend = HostThreads(self, index);
                     let outcome = self.coordinator.stop(&backend, core(index), kind, Scope::Others, patience);
                     *me.outcome.lock().unwrap() = Some(outcome.map(|stopped| stopped.count));
                 }
             }
+        }
+    }
+
+    fn start(&self, by: usize, target: usize) {
+        if self.coordinator.start(core(by), core(target)).is_ok() {
+            self.threads[target].go.store(true, SeqCst);
         }
     }
 
