@@ -14,7 +14,7 @@ pub struct Mailbox {
     context_id: AtomicU64,
 }
 
-/// A core's first instruction below EL3 and what it finds there (DEN0022, 5.6 and 6.4).
+/// A core's first instruction below EL3 and what it finds there (DEN0022, 5.1.4 and 6.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Start {
     /// Address of the first instruction.

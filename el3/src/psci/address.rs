@@ -11,7 +11,7 @@ pub fn set_dram_end(end: u64) {
     DRAM_END.store(end, Relaxed);
 }
 
-/// Whether a core may start at this address in AArch64 state (DEN0022, 5.6: INVALID_ADDRESS if not).
+/// Whether a core may start at this address in AArch64 state (DEN0022, 5.1.4: INVALID_ADDRESS if not).
 pub fn is_entry(address: u64) -> bool {
     is_entry_in(address, machine::DRAM, DRAM_END.load(Relaxed))
 }

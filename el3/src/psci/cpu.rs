@@ -17,7 +17,7 @@ pub fn core_of(mpidr: u64) -> Option<Core> {
     if index < crate::boot::count() { Core::new(index) } else { None }
 }
 
-/// CPU_ON (DEN0022, 5.6).
+/// CPU_ON (DEN0022, 5.1.4).
 #[inline]
 pub fn on(target: u64, entry: u64, context_id: u64) -> Answer {
     let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
@@ -80,13 +80,13 @@ fn caller_is_big_endian() -> bool {
     }
 }
 
-/// CPU_OFF (DEN0022, 5.5).
+/// CPU_OFF (DEN0022, 5.1.3).
 pub fn off() -> ! {
     defmt::debug!("off");
     power::off()
 }
 
-/// AFFINITY_INFO (DEN0022, 5.7), of cores.
+/// AFFINITY_INFO (DEN0022, 5.1.5), of cores.
 #[inline]
 pub fn affinity_info(mpidr: u64, level: u32) -> Answer {
     match core_of(mpidr) {

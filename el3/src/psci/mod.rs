@@ -16,10 +16,10 @@ pub const VERSION: u64 = 0x0001_0003;
 /// What a function returns in x0: a value, or an error.
 pub type Answer = Result<u64, ErrorCode>;
 
-/// MIGRATE_INFO_TYPE: there is no trusted OS to migrate (DEN0022, 5.9.2).
+/// MIGRATE_INFO_TYPE: there is no trusted OS to migrate (DEN0022, 5.1.7).
 pub const MIGRATE_INFO: u64 = MigrateInfoType::MigrationNotRequired as u64;
 
-/// PSCI_FEATURES(SYSTEM_OFF2): hibernate-off is there (DEN0022, 5.16.2).
+/// PSCI_FEATURES(SYSTEM_OFF2): hibernate-off is there (DEN0022, 5.1.15).
 const OFF2_HIBERNATE: u64 = 1;
 
 /// PSCI_FEATURES takes this id as well (DEN0028, 7.2).
@@ -66,7 +66,7 @@ static FEATURES: [u64; SLOTS] = {
     table
 };
 
-/// PSCI_FEATURES (DEN0022, 5.15): which functions exist, and their flags.
+/// PSCI_FEATURES (DEN0022, 5.1.15): which functions exist, and their flags.
 #[inline]
 pub fn features(id: u32) -> u64 {
     match id & !0x4000_001f {

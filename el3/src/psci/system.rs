@@ -43,7 +43,7 @@ fn is_here(function: FunctionId) -> bool {
     )
 }
 
-/// Reserved for the types that are here (DEN0022, 5.11.1, 5.16.1).
+/// Reserved for the types that are here (DEN0022, 5.1.10 and 5.1.12).
 fn zero(cookie: Cookie) -> bool {
     matches!(cookie, Cookie::Cookie32(0) | Cookie::Cookie64(0))
 }
