@@ -133,6 +133,12 @@ impl Order<'_> {
             }
         }
         wires.process.wait(self.limits.grace);
+        if stopped_at.is_none()
+            && let Some(status) = wires.process.ended()
+            && !status.success()
+        {
+            hearing.judge.give_up(format!("{} broke down: {status}", self.machine.emulator));
+        }
         hearing.finish()
     }
 }
