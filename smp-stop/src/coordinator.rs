@@ -5,7 +5,7 @@ use crate::{AtomicU64, fence};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(loom)))]
 mod tests;
 
 /// The words of a machine with at most `N` cores. Cores begin `Off`.
@@ -50,7 +50,7 @@ pub enum Refusal {
 }
 
 /// Why a core was not claimed for starting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StartError {
     /// It runs.
     AlreadyOn,

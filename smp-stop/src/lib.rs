@@ -48,12 +48,10 @@
 //! A backend says how to reach cores and how to park ([`Backend`]); [`Coordinator::stop`] does the rest. A core's own
 //! transitions are [`Coordinator::start`] (by the starter), [`Coordinator::arrive`] (by the started) and
 //! [`Coordinator::off`].
-#![cfg_attr(not(any(loom, shuttle)), no_std)]
+#![cfg_attr(not(loom), no_std)]
 #![forbid(unsafe_code)]
 
 mod coordinator;
-#[cfg(loom)]
-mod explored;
 mod stop;
 pub mod word;
 
@@ -63,13 +61,10 @@ pub use coordinator::{Admission, Coordinator, Lost, Refusal, StartError, Ticket,
 pub use stop::{Backend, Failure, Patience, Stopped, Stragglers, Targets};
 pub use word::{Core, Epoch, Kind, Scope, State};
 
-/// The atomic type of both words, and the fence between publishing one and looking at the other: those of the explorer
-/// where the interleavings are explored.
+/// The atomic type of both words, and the fence between publishing one and looking at the other: the explorer's where
+/// interleavings are explored.
 #[cfg(loom)]
-use {explored::AtomicU64, loom::sync::atomic::fence};
+use interleave::{AtomicU64, fence};
 
-#[cfg(shuttle)]
-use shuttle::sync::atomic::{AtomicU64, fence};
-
-#[cfg(not(any(loom, shuttle)))]
+#[cfg(not(loom))]
 use core::sync::atomic::{AtomicU64, fence};

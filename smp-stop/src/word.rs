@@ -1,7 +1,7 @@
 //! The two words that decide everything, and how they are packed into 64 bits.
 
 /// A core's number: an index into the coordinator's words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Core(u16);
 
 impl Core {
@@ -20,7 +20,7 @@ impl Core {
 }
 
 /// What a core is doing, as far as the coordinator knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It executes nothing and can be started.
     Off,
@@ -31,7 +31,7 @@ pub enum State {
 }
 
 /// Why a stop is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// An ordinary stop.
     Stop,
@@ -74,7 +74,7 @@ impl Kind {
 }
 
 /// Whom a stop is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Every core but the asker.
     Others,
@@ -86,7 +86,7 @@ pub enum Scope {
 ///
 /// Packed as: step in bits 2..0, stop from bit 3; 41 bits in all, compared so that the newer of two close epochs is
 /// known across the wrap. Each step of a stop is more urgent than the one before, so three bits are enough.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 
 impl Epoch {
@@ -128,7 +128,7 @@ impl Epoch {
 /// A core's word.
 ///
 /// Packed as: claimed for starting in bit 0, arrived in bit 1 (both: `On`), condemned in bit 2, epoch from bit 3.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CoreWord {
     /// What it is doing.
     pub state: State,
@@ -173,7 +173,7 @@ impl CoreWord {
 }
 
 /// A stop in progress.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Stopping {
     /// Why.
     pub kind: Kind,
@@ -209,7 +209,7 @@ impl Stopping {
 ///
 /// Packed as: kind in bits 2..0 (0: idle), survivor in 12..3, target in 22..13 (the survivor itself stands for
 /// "others"), epoch from bit 23.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct StopWord {
     /// The stop in progress, if there is one.
     pub stopping: Option<Stopping>,
@@ -257,7 +257,7 @@ impl StopWord {
     }
 }
 
-#[cfg(all(test, not(any(loom, shuttle))))]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

@@ -1,15 +1,14 @@
 //! Every interleaving of the operations that meet in a stop.
 //!
-//! What the machine does, and when the promise counts as broken, is in `machine`. Cores that run at the beginning are
-//! given with what they do; when they have done it they run on, as a kernel does, until a stop call reaches them.
+//! What the machine does, and when the promise counts as broken, is in `machine`. Each scenario says which cores run at
+//! the beginning, and what they do; when they have done it they run on, as a kernel does, until a stop call reaches them.
 #![cfg(loom)]
 #![allow(missing_docs)]
 
-#[path = "../machine/mod.rs"]
-mod machine;
-
 #[cfg(feature = "negative-controls")]
 mod controls;
+mod ledger;
+mod machine;
 mod several;
 mod start;
 mod stop;

@@ -1,0 +1,388 @@
+//! A machine as the coordinator's owner sees it: cores that are started, run, are interrupted and turn themselves off.
+//!
+//! A core's life, from its start until it is off, is a thread of the explorer. What is interleaved are the accesses to the
+//! coordinator's words and to the stop calls. Beside them goes a ledger of what really happens, in the order in which it
+//! happens, which the cores do not know of: the promise is checked against that.
+//!
+//! How the machine behaves, on purpose no better than a real one:
+//!
+//! - A running core never asks by itself whether it is condemned. It runs on until a stop call reaches it.
+//! - A stop call reaches every core, off or not. It stays pending until it is taken, and a core that starts clears
+//!   what is pending (without learning anything from it) before it arrives.
+//! - While a core is in the coordinator, also while it waits there, it takes no stop call.
+//! - Time passes only when nothing else can happen: a patient stop that runs out of time has lost a core. A hasty one
+//!   runs out of time whenever it has to wait at all.
+
+use crate::ledger::Ledger;
+use interleave::{AtomicU64, Hidden, How, Memory, explore, forget, spawn};
+use smp_stop::{Admission, Backend, Coordinator, Core, Failure, Kind, Patience, Scope, StartError, State, Targets};
+use std::cell::Cell;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::rc::Rc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::Instant;
+
+/// The core has turned itself off: its life is over.
+#[derive(Debug)]
+pub struct Gone;
+
+/// What a core does once it runs, until it has nothing left to do or is gone.
+pub type Script<const N: usize> = fn(&Life<N>) -> Result<(), Gone>;
+
+/// What is explored.
+#[derive(Clone, Copy)]
+pub struct Scenario<const N: usize> {
+    coordinator: fn() -> Coordinator<N>,
+    running: [Option<Script<N>>; N],
+    once_started: [Script<N>; N],
+    off_too_early: bool,
+}
+
+impl<const N: usize> Scenario<N> {
+    /// All cores are off, and have nothing to do once they are started.
+    pub fn new() -> Self {
+        Self {
+            coordinator: Coordinator::new,
+            running: [None; N],
+            once_started: [|_| Ok(()); N],
+            off_too_early: false,
+        }
+    }
+
+    /// This core runs already, and goes on like this.
+    pub fn core(mut self, index: usize, script: Script<N>) -> Self {
+        self.running[index] = Some(script);
+        self
+    }
+
+    /// What this core does each time it has been started.
+    pub fn once_started(mut self, index: usize, script: Script<N>) -> Self {
+        self.once_started[index] = script;
+        self
+    }
+
+    /// Another coordinator.
+    #[cfg(feature = "negative-controls")]
+    pub fn with(mut self, coordinator: fn() -> Coordinator<N>) -> Self {
+        self.coordinator = coordinator;
+        self
+    }
+
+    /// All cores break rule 6: they publish that they are off, and then do their last.
+    #[cfg(feature = "negative-controls")]
+    pub fn off_too_early(mut self) -> Self {
+        self.off_too_early = true;
+        self
+    }
+
+    /// Goes through every interleaving; then, with stale reads, through those with at most so many preemptions. Whenever
+    /// nothing more can happen, whoever should be off is off, the stop word is idle, and `end` is so.
+    pub fn explore(self, preemptions: usize, end: fn(&Machine<N>)) {
+        self.explore_as(How::Every, end);
+        if preemptions > 0 {
+            self.explore_as(How::Weak { preemptions }, end);
+        }
+    }
+
+    pub fn explore_as(self, how: How, end: fn(&Machine<N>)) {
+        let began = Instant::now();
+        let explored = explore(how, move || {
+            let machine = Rc::new(Machine::new(self));
+            let running = (0..N).filter_map(|index| self.running[index].map(|script| (core(index), script)));
+            for (core, _) in running.clone() {
+                machine.coordinator.boot(core);
+                machine.ledger.with(|ledger| {
+                    ledger.lives(core);
+                    ledger.touching[core.index()] = true;
+                });
+            }
+            for (core, script) in running {
+                let life = Life::new(&machine, core);
+                spawn(move || life.live(script));
+            }
+            move || {
+                machine.check_end();
+                end(&machine);
+            }
+        });
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let seconds = began.elapsed().as_secs_f64();
+        println!("{name}: {how:?}, {explored:?}, {seconds:.1} s");
+    }
+}
+
+pub struct Machine<const N: usize> {
+    scenario: Scenario<N>,
+    coordinator: Coordinator<N>,
+    /// Stop calls that were not taken yet.
+    called: [AtomicU64; N],
+    /// What each core works on. Touched by the core while it runs, and by whoever has stopped it.
+    memory: [Memory; N],
+    ledger: Hidden<Ledger<N>>,
+}
+
+/// One life of one core.
+pub struct Life<const N: usize> {
+    machine: Rc<Machine<N>>,
+    core: Core,
+    /// A number for what it has learned so far.
+    learned: Cell<u64>,
+}
+
+/// What comes of a hasty stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    Stopped,
+    TimedOut,
+}
+
+pub fn core(index: usize) -> Core {
+    Core::new(index).expect("core number too large")
+}
+
+impl<const N: usize> Machine<N> {
+    fn new(scenario: Scenario<N>) -> Self {
+        Self {
+            scenario,
+            coordinator: (scenario.coordinator)(),
+            called: std::array::from_fn(|_| AtomicU64::new(0)),
+            memory: std::array::from_fn(|_| Memory::new()),
+            ledger: Hidden::new(Ledger::new()),
+        }
+    }
+
+    fn check_end(&self) {
+        assert_eq!(self.coordinator.stopping().stopping, None, "a stop goes on for ever");
+        for index in 0..N {
+            let word = self.coordinator.core(core(index));
+            match word.state {
+                State::Off => {
+                    assert!(!self.runs(index) && !word.condemned, "core {index} is off and runs: {word:?}")
+                }
+                State::OnPending => panic!("core {index} was claimed and never started"),
+                State::On => {
+                    assert!(!word.condemned, "lost core {index}: it was to be stopped and runs on for ever")
+                }
+            }
+        }
+        assert!(self.survivors() > 0, "nobody has survived");
+    }
+
+    /// Whether the core runs.
+    pub fn runs(&self, index: usize) -> bool {
+        self.ledger.with(|ledger| ledger.touching[index])
+    }
+
+    /// How many cores run.
+    pub fn survivors(&self) -> usize {
+        (0..N).filter(|&index| self.runs(index)).count()
+    }
+
+    /// Whether these cores run, and no others.
+    pub fn is_left_to(&self, cores: &[usize]) -> bool {
+        (0..N).all(|index| self.runs(index) == cores.contains(&index))
+    }
+
+    /// How many starts of this core were granted.
+    pub fn starts(&self, index: usize) -> u64 {
+        self.ledger.with(|ledger| ledger.starts[index])
+    }
+}
+
+impl<const N: usize> Life<N> {
+    fn new(machine: &Rc<Machine<N>>, core: Core) -> Self {
+        Self { machine: Rc::clone(machine), core, learned: Cell::new(0) }
+    }
+
+    /// It is between two operations: what it does next depends on the answers so far.
+    fn learns(&self, answer: impl Hash) {
+        let mut hasher = DefaultHasher::new();
+        (self.learned.get(), answer).hash(&mut hasher);
+        self.learned.set(hasher.finish());
+        forget(|| self.learned.get());
+    }
+
+    /// From the warm entry on.
+    fn begin(&self) {
+        let (machine, index) = (&self.machine, self.core.index());
+        machine.called[index].swap(0, Relaxed);
+        match machine.coordinator.arrive(self.core) {
+            Admission::Go => {
+                machine.ledger.with(|ledger| ledger.touching[index] = true);
+                self.live(machine.scenario.once_started[index]);
+            }
+            Admission::Park => {
+                machine.coordinator.off(self.core);
+                machine.ledger.with(|ledger| ledger.dies(self.core));
+            }
+        }
+    }
+
+    fn live(&self, script: Script<N>) {
+        let (ledger, core) = (&self.machine.ledger, self.core);
+        self.learned.set(0);
+        self.touch();
+        if script(self).is_ok() {
+            // Nothing left to do but to run.
+            forget(|| "runs");
+            while self.take_call().is_ok() {
+                ledger.with(|ledger| ledger.rests(core));
+                ledger.wait(move |ledger| !ledger.is_resting(core) || ledger.is_over());
+                if ledger.with(|ledger| ledger.is_over()) {
+                    return;
+                }
+                forget(|| "runs");
+            }
+        }
+        ledger.with(|ledger| ledger.dies(core));
+    }
+
+    /// Works on the memory.
+    fn touch(&self) {
+        self.machine.memory[self.core.index()].touch();
+    }
+
+    /// The core is interrupted, if it was called.
+    pub fn take_call(&self) -> Result<(), Gone> {
+        self.touch();
+        let called = self.machine.called[self.core.index()].swap(0, Acquire) != 0;
+        if called && self.machine.coordinator.is_condemned(self.core) { self.turn_off() } else { Ok(()) }
+    }
+
+    /// Turns itself off.
+    pub fn turn_off(&self) -> Result<(), Gone> {
+        let machine = &self.machine;
+        forget(|| "turns off");
+        self.touch();
+        if machine.scenario.off_too_early {
+            machine.coordinator.off(self.core);
+            let _ = machine.coordinator.core(self.core);
+        }
+        machine.ledger.with(|ledger| ledger.touching[self.core.index()] = false);
+        if !machine.scenario.off_too_early {
+            machine.coordinator.off(self.core);
+        }
+        Err(Gone)
+    }
+
+    /// Starts another core.
+    pub fn start(&self, target: usize) -> Result<(), StartError> {
+        let machine = &self.machine;
+        let answer = machine.coordinator.start(self.core, core(target));
+        self.learns(answer);
+        answer?;
+        machine.ledger.with(|ledger| {
+            ledger.starts[target] += 1;
+            ledger.lives(core(target));
+        });
+        let life = Life::new(machine, core(target));
+        spawn(move || life.begin());
+        Ok(())
+    }
+
+    /// Stops everyone else, patiently.
+    pub fn stop_others(&self, kind: Kind) -> Result<(), Gone> {
+        self.stop(kind, Scope::Others)
+    }
+
+    /// Stops another core, patiently.
+    pub fn stop_one(&self, target: usize) -> Result<(), Gone> {
+        self.stop(Kind::Stop, Scope::One(core(target)))
+    }
+
+    fn stop(&self, kind: Kind, scope: Scope) -> Result<(), Gone> {
+        match self.stop_within(kind, scope, Patience { timeout: Some(1), attempts: 1 })? {
+            Outcome::Stopped => Ok(()),
+            Outcome::TimedOut => panic!("lost core: {:?} stopped {scope:?}, and it runs on for ever", self.core),
+        }
+    }
+
+    /// Stops with no patience at all.
+    pub fn stop_hastily(&self, kind: Kind, scope: Scope) -> Result<Outcome, Gone> {
+        self.stop_within(kind, scope, Patience { timeout: Some(0), attempts: 1 })
+    }
+
+    fn stop_within(&self, kind: Kind, scope: Scope, patience: Patience) -> Result<Outcome, Gone> {
+        let stopper = Stopper { life: self, scope };
+        let answer = self.machine.coordinator.try_stop(&stopper, self.core, kind, scope, patience);
+        self.machine.ledger.with(|ledger| ledger.lives(self.core));
+        let outcome = match answer {
+            Ok(_) => Outcome::Stopped,
+            Err(Failure::TimedOut(_)) => Outcome::TimedOut,
+            Err(Failure::Lost) => return self.turn_off().map(|()| Outcome::TimedOut),
+        };
+        self.learns(outcome);
+        if outcome == Outcome::Stopped {
+            self.check_promise(scope);
+        }
+        Ok(outcome)
+    }
+
+    /// The promise, when a stop has succeeded.
+    fn check_promise(&self, scope: Scope) {
+        for index in (0..N).filter(|&index| reaches(scope, self.core, index)) {
+            assert!(!self.machine.runs(index), "lost core {index}: {:?} has stopped it, and it runs", self.core);
+        }
+        for index in (0..N).filter(|&index| reaches(scope, self.core, index)) {
+            let word = self.machine.coordinator.core(core(index));
+            assert!(!word.condemned, "core {index} is stopped and cannot be started: {word:?}");
+            if scope == Scope::Others {
+                // Nobody is left who could have started one.
+                assert!(
+                    word.state == State::Off,
+                    "lost core {index}: {word:?} after {:?} has stopped it",
+                    self.core
+                );
+                // What it did happened before.
+                self.machine.memory[index].touch();
+            }
+        }
+    }
+}
+
+/// Whether this core is to be stopped.
+fn reaches(scope: Scope, by: Core, index: usize) -> bool {
+    match scope {
+        Scope::Others => index != by.index(),
+        Scope::One(target) => index == target.index(),
+    }
+}
+
+/// A core that stops others.
+struct Stopper<'a, const N: usize> {
+    life: &'a Life<N>,
+    scope: Scope,
+}
+
+impl<const N: usize> Backend for Stopper<'_, N> {
+    fn stop_call(&self, _: Kind, targets: Targets, _: u32) {
+        let Life { machine, core: by, .. } = self.life;
+        assert_eq!(targets == Targets::Others, self.scope == Scope::Others);
+        // A stop has just been granted. Either it is still what the stop word says, or it has been taken over already.
+        forget(|| (self.life.learned.get(), self.life.machine.coordinator.stopping()));
+        for index in (0..N).filter(|&index| reaches(self.scope, *by, index)) {
+            machine.called[index].swap(1, Release);
+            machine.ledger.with(|ledger| ledger.wakes(core(index)));
+        }
+        machine.ledger.with(|ledger| ledger.lives(*by));
+    }
+
+    fn stop_complete(&self, _: Kind) {
+        self.life.check_promise(self.scope);
+    }
+
+    fn park(&self) -> ! {
+        unreachable!("cores park by ending their lives")
+    }
+
+    fn now(&self) -> u64 {
+        self.life.machine.ledger.with(|ledger| ledger.clock)
+    }
+
+    fn relax(&self) {
+        let (ledger, core) = (&self.life.machine.ledger, self.life.core);
+        ledger.with(|ledger| ledger.waits(core));
+        ledger.wait(move |ledger| ledger.has_news(core));
+        ledger.with(|ledger| ledger.looks(core));
+    }
+}
