@@ -16,8 +16,8 @@ default:
 build:
     scripts/build.sh
 
-# Boot the test payload on QEMU, its console here: [CORES] [SCENARIO] [--log]
-qemu-secure *ARGS: build
+# Boot monitor and test payload on QEMU, a line for each scenario: [CORES] [SCENARIO] [--log]
+qemu-secure *ARGS:
     @cargo run --quiet --package harness -- qemu-secure "$@"
 
 # Run all tests: on the host, and the scenarios on QEMU
@@ -25,14 +25,14 @@ test:
     @cargo run --quiet --package harness -- test
 
 # Measure on QEMU: instructions of each call, size, memory
-bench: build
+bench:
     @cargo run --quiet --package harness -- bench
 
 # Like qemu-secure, but stopped at reset; prints the gdb command that attaches
-qemu-gdb *ARGS: build
+qemu-gdb *ARGS:
     @cargo run --quiet --package harness -- qemu-gdb "$@"
 
-# Explore the interleavings of the stop coordinator exhaustively (loom); takes long
+# Explore the interleavings of the stop coordinator (loom, with a bound on preemptions)
 model:
     RUSTFLAGS="--cfg loom" CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=off \
         cargo test --release --package smp-stop --features negative-controls --target-dir target/loom
