@@ -32,7 +32,7 @@ bench:
 qemu-gdb *ARGS:
     @cargo run --quiet --package harness -- qemu-gdb "$@"
 
-# Explore the interleavings of the stop coordinator (loom, with a bound on preemptions)
+# Explore the interleavings of the stop coordinator exhaustively
 model:
     RUSTFLAGS="--cfg loom" CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=off \
         cargo test --release --package smp-stop --features negative-controls --target-dir target/loom
