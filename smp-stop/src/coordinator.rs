@@ -1,10 +1,11 @@
 //! The transitions: every change of a word, and the gates between them.
 
-use crate::word::{Core, CoreWord, Epoch, Kind, Scope, State, StopWord, Stopping};
+use crate::word::{Core, CoreWord, Epoch, Kind, Owner, Scope, State, StopWord, Stopping};
 use crate::{AtomicU64, fence};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
+mod ownership;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -14,6 +15,7 @@ mod tests;
 pub struct Coordinator<const N: usize> {
     stop: AtomicU64,
     cores: [AtomicU64; N],
+    owners: [AtomicU64; N],
     /// How many of the `N` the machine does not have: a new coordinator is all zeros, and takes no room in an image. Set
     /// once, before there is a second core to see it.
     absent: AtomicUsize,
@@ -34,6 +36,8 @@ pub enum Gate {
     Epochs,
     /// A stop is complete only if it was still held after the last core was seen `Off`.
     Held,
+    /// Rule 10: whoever takes a core back looks at its owner again when the stop word is published.
+    Owner,
 }
 
 /// The asker lost against another stop: it must park.
@@ -115,6 +119,7 @@ impl<const N: usize> Coordinator<N> {
         Self {
             stop: AtomicU64::new(StopWord::IDLE.pack()),
             cores: [const { AtomicU64::new(CoreWord::OFF.pack()) }; N],
+            owners: [const { AtomicU64::new(Owner::NONE.number()) }; N],
             absent: AtomicUsize::new(0),
             #[cfg(feature = "negative-controls")]
             without: None,
@@ -127,6 +132,7 @@ impl<const N: usize> Coordinator<N> {
         Self {
             stop: AtomicU64::new(StopWord::IDLE.pack()),
             cores: core::array::from_fn(|_| AtomicU64::new(CoreWord::OFF.pack())),
+            owners: core::array::from_fn(|_| AtomicU64::new(Owner::NONE.number())),
             absent: AtomicUsize::new(0),
             #[cfg(feature = "negative-controls")]
             without: None,
@@ -189,9 +195,14 @@ impl<const N: usize> Coordinator<N> {
         self.word(core).store(word.pack(), Release);
     }
 
-    /// `by` claims `target` in order to start it: `Off` becomes `OnPending`. On success `by` must make it arrive, or
-    /// take the claim back with [`Coordinator::off`] if that fails.
+    /// [`Coordinator::start_as`] where nobody keeps account of owners.
     pub fn start(&self, by: Core, target: Core) -> Result<(), StartError> {
+        self.start_as(by, target, Owner::NONE)
+    }
+
+    /// `by` claims `target` in order to start it: `Off` becomes `OnPending`, and it belongs to `owner`. On success `by`
+    /// must make it arrive, or take the claim back with [`Coordinator::off`] if that fails.
+    pub fn start_as(&self, by: Core, target: Core, owner: Owner) -> Result<(), StartError> {
         // The stop word has to be read before the mark: it is idle again only after all marks have been made.
         let denied = |stop: StopWord| {
             stop.stopping.is_some_and(|now| now.condemns(by) || now.condemns(target)) || self.is_condemned(by)
@@ -212,7 +223,9 @@ impl<const N: usize> Coordinator<N> {
                 break;
             }
         }
-        // The gate (rule 5): a stop published before our claim is seen here; one published later sees our claim.
+        self.note_owner(target, owner);
+        // The gate (rule 5): a stop published before our claim is seen here; one published later sees our claim, and
+        // whose it is.
         fence(SeqCst);
         if self.has(Gate::Start) && denied(self.stopping()) {
             self.off(target);
@@ -243,6 +256,13 @@ impl<const N: usize> Coordinator<N> {
     ///
     /// A core that asks for itself to be stopped is told to park.
     pub fn request(&self, by: Core, kind: Kind, scope: Scope) -> Result<Ticket, Refusal> {
+        let mut ticket = self.publish(by, kind, scope)?;
+        self.condemn_all(&mut ticket);
+        Ok(ticket)
+    }
+
+    /// The first half of [`Coordinator::request`]: the stop is granted, and everybody can see it.
+    fn publish(&self, by: Core, kind: Kind, scope: Scope) -> Result<Ticket, Refusal> {
         if scope == Scope::One(by) {
             return Err(Refusal::Lost);
         }
@@ -256,16 +276,20 @@ impl<const N: usize> Coordinator<N> {
                 break (word, stopping);
             }
         };
-        // The other half of the gate (rule 5): what is published before this is seen below, or sees the stop word.
+        // The other half of the gate (rule 5): what is published before this is seen from here on, or sees the stop word.
         fence(SeqCst);
         // Marks of the stop that was taken over, made or still to be made, do not concern the survivor.
         self.update(by, |me| {
             let taken_over = me.epoch.is_after(word.epoch);
             (!taken_over).then_some(CoreWord { condemned: false, epoch: word.epoch, ..me })
         });
-        let condemned =
-            self.cores_from(0).filter(|&core| stopping.condemns(core) && self.condemn(core, word.epoch)).count();
-        Ok(Ticket { word, stopping, condemned, settled: 0 })
+        Ok(Ticket { word, stopping, condemned: 0, settled: 0 })
+    }
+
+    /// The second half: every core in scope that is not `Off` is condemned.
+    fn condemn_all(&self, ticket: &mut Ticket) {
+        let in_scope = self.cores_from(0).filter(|&core| ticket.stopping.condemns(core));
+        ticket.condemned = in_scope.filter(|&core| self.condemn(core, ticket.word.epoch)).count();
     }
 
     /// What `asked` makes of the stop word.
@@ -324,6 +348,10 @@ impl<const N: usize> Coordinator<N> {
 
     /// Ends the stop, complete or not: the word is idle again (rule 9). Stragglers stay condemned (rule 7).
     pub fn release(&self, ticket: Ticket) -> Result<(), Lost> {
+        self.end(&ticket)
+    }
+
+    fn end(&self, ticket: &Ticket) -> Result<(), Lost> {
         let idle = StopWord { stopping: None, epoch: ticket.word.epoch };
         match self.stop.compare_exchange(ticket.word.pack(), idle.pack(), AcqRel, Relaxed) {
             Ok(_) => Ok(()),

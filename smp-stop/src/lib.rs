@@ -29,6 +29,9 @@
 //! 8. Every wait here also watches whether the waiter itself has lost, and then gives way. Stopping one core goes
 //!    through the same word as stopping all; stopping all goes first.
 //! 9. After completion the word is idle again, and the survivor may start everyone.
+//! 10. A core belongs to the [`Owner`] that started it. One that is still in use when another owner wants to start it has
+//!     been left behind: it is stopped and started ([`Coordinator::take_back`]). The asker publishes the stop, then looks
+//!     at the owner; a starter publishes the owner, then looks at the stop: so nobody's new core is taken for an old one.
 //!
 //! # Why marks carry an epoch
 //!
@@ -53,13 +56,15 @@
 
 mod coordinator;
 mod stop;
+mod take_back;
 pub mod word;
 
 #[cfg(feature = "negative-controls")]
 pub use coordinator::Gate;
 pub use coordinator::{Admission, Coordinator, Lost, Refusal, StartError, Ticket, Wait};
 pub use stop::{Backend, Failure, Patience, Stopped, Stragglers, Targets};
-pub use word::{Core, Epoch, Kind, Scope, State};
+pub use take_back::Untaken;
+pub use word::{Core, Epoch, Kind, Owner, Scope, State};
 
 /// The atomic type of both words, and the fence between publishing one and looking at the other: the explorer's where
 /// interleavings are explored.

@@ -180,6 +180,6 @@ impl<const N: usize> Coordinator<N> {
     }
 }
 
-fn expired(backend: &impl Backend, began: u64, timeout: Option<u64>) -> bool {
+pub(crate) fn expired(backend: &impl Backend, began: u64, timeout: Option<u64>) -> bool {
     timeout.is_some_and(|timeout| backend.now().wrapping_sub(began) >= timeout)
 }

@@ -30,6 +30,31 @@ pub enum State {
     On,
 }
 
+/// Whom a core belongs to: a number that the coordinator's owner makes of whoever asks for a start, the same for all cores
+/// of one kernel and another for the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Owner(u64);
+
+impl Owner {
+    /// Nobody knows.
+    pub const NONE: Self = Self(0);
+
+    /// The owner with this number; 0 is [`Owner::NONE`].
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// Whether both are known, and differ.
+    pub const fn is_foreign_to(self, other: Self) -> bool {
+        self.0 != 0 && other.0 != 0 && self.0 != other.0
+    }
+}
+
 /// Why a stop is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
