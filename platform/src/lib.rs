@@ -4,6 +4,7 @@
 //! [`machine`]; others (the test payload) use the addresses of the module that they were written for.
 #![no_std]
 
+pub mod fw_cfg;
 pub mod pl011;
 pub mod pl061;
 pub mod qemu;

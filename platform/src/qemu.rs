@@ -2,6 +2,7 @@
 //!
 //! Every core starts at address 0 in EL3; QEMU's own PSCI is off.
 
+use crate::fw_cfg::FwCfg;
 use crate::pl011::Pl011;
 use crate::pl061::Pl061;
 use crate::topology::Topology;
@@ -23,12 +24,16 @@ pub const GICR_FRAME: usize = 0x2_0000;
 
 /// PL011 of the software below EL3.
 pub const UART0: usize = 0x0900_0000;
+/// Firmware configuration device: kernel, initial RAM disk and command line of `-kernel`.
+pub const FW_CFG: usize = 0x0902_0000;
 /// PL011 of the monitor, secure.
 pub const MONITOR_UART: usize = 0x0904_0000;
 /// Secure PL061: pin 0 powers the machine off, pin 1 resets it.
 pub const POWER_GPIO: usize = 0x090b_0000;
 /// The pages of the devices above that the monitor uses, besides the GIC.
 pub const DEVICES: [usize; 2] = [MONITOR_UART, POWER_GPIO];
+/// The pages of non-secure devices that the monitor uses while it boots.
+pub const BOOT_DEVICES: [usize; 2] = [UART0, FW_CFG];
 
 /// Start of non-secure RAM, and of the device tree that QEMU puts there.
 pub const DRAM: u64 = 0x4000_0000;
@@ -36,6 +41,10 @@ pub const DRAM: u64 = 0x4000_0000;
 pub const DEVICE_TREE: usize = DRAM as usize;
 /// QEMU makes no larger device tree.
 pub const DEVICE_TREE_MAX: usize = 1 << 20;
+/// The memory that the monitor has while it boots: the device tree, and as much again to complete it.
+pub const BOOT_RAM: usize = DRAM as usize;
+/// Size of [`BOOT_RAM`] in bytes. A kernel may be right above it.
+pub const BOOT_RAM_SIZE: usize = 2 * DEVICE_TREE_MAX;
 /// Where the next image is expected, and entered, without `-kernel`.
 pub const NEXT_IMAGE: u64 = 0x6000_0000;
 
@@ -50,6 +59,26 @@ pub const TOPOLOGY: Topology = Topology { shift: [0, 4, 0], limit: [16, 256, 1] 
 pub unsafe fn console() -> Pl011 {
     // SAFETY: that is where the machine has a PL011; that it can be accessed is the caller's promise.
     unsafe { Pl011::new(MONITOR_UART) }
+}
+
+/// The console of the software below EL3, for what its user has to know.
+///
+/// # Safety
+///
+/// [`UART0`] must be accessible as device memory.
+pub unsafe fn console_below() -> Pl011 {
+    // SAFETY: as in `console`.
+    unsafe { Pl011::new(UART0) }
+}
+
+/// The device that has the kernel of `-kernel`.
+///
+/// # Safety
+///
+/// [`FW_CFG`] must be accessible as device memory.
+pub unsafe fn fw_cfg() -> Option<FwCfg> {
+    // SAFETY: that it can be accessed is the caller's promise.
+    unsafe { FwCfg::find(FW_CFG) }
 }
 
 /// Asks the machine to power off. It goes on for a while.

@@ -1,10 +1,10 @@
 //! The boot core's way from reset to the next image, and the others' to OFF.
 
 use super::tree::Tree;
-use super::{COUNT, lower};
+use super::{COUNT, handover, lower};
 use crate::memory::{self, Builder};
 use crate::percore::{self, PerCore, SHARED_OFFSET};
-use crate::power::{self, Start};
+use crate::power;
 use crate::psci::address;
 use crate::stop::COORDINATOR;
 use crate::{MAX_CORES, exception, gic, log};
@@ -20,8 +20,7 @@ pub extern "C" fn cold_boot() -> ! {
     // SAFETY: `map` has code, data and the boot stack at their physical addresses.
     unsafe { memory::enable() };
 
-    let tree = device_tree();
-    let machine = tree.map(Tree::machine).unwrap_or_default();
+    let machine = handover::device_tree().map(Tree::machine).unwrap_or_default();
     address::set_dram_end(machine.memory_end);
     let count = find_cores(&mut map, machine.cores);
     COUNT.store(count, Relaxed);
@@ -29,15 +28,15 @@ pub extern "C" fn cold_boot() -> ! {
 
     let me = boot_core();
     lower::init();
+    let start = handover::prepare(&machine);
+    map.leave_boot().expect("cannot unmap what was mapped");
     // SAFETY: the tables map the distributor, and no other core uses it yet.
     let mut distributor = unsafe { gic::init_distributor() };
     gic::init_core(me);
     COORDINATOR.boot(me.core());
     gic::open(&mut distributor);
-    defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, machine::NEXT_IMAGE);
+    defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, start.entry);
     while log::send_one() {}
-    let context_id = if tree.is_some() { machine::DEVICE_TREE as u64 } else { 0 };
-    let start = Start { entry: machine::NEXT_IMAGE, context_id, big_endian: false };
     exception::enter(me.core(), lower::prepare(start))
 }
 
@@ -47,14 +46,6 @@ pub extern "C" fn secondary_boot() -> ! {
     gic::init_core(percore::this());
     gic::close_below();
     power::wait()
-}
-
-/// The tree that the machine left, if there is one.
-fn device_tree() -> Option<Tree<'static>> {
-    let tree = machine::DEVICE_TREE as *const u8;
-    // SAFETY: `DEVICE_TREE_MAX` bytes are mapped there, read-only; nothing below EL3 runs yet that could change them.
-    let bytes = unsafe { core::slice::from_raw_parts(tree, machine::DEVICE_TREE_MAX) };
-    Tree::new(bytes)
 }
 
 /// Finds the cores by their redistributors, and gives each its page. `expected`: how many the device tree has.

@@ -2,6 +2,9 @@
 
 #[cfg(target_os = "none")]
 mod cold;
+#[cfg(target_os = "none")]
+mod handover;
+pub mod image;
 pub mod lower;
 pub mod tree;
 

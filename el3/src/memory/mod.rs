@@ -1,7 +1,9 @@
 //! EL3's translation tables: W^X, devices as devices, a guard page below each stack.
 //!
 //! Built once by the boot core with translation off, then used by every core; after boot they change no more. Only
-//! what the monitor needs is mapped: its own code, constants and data, its devices, the device tree (read-only).
+//! what the monitor needs is mapped: its own code, constants and data, and its devices. Nothing that the levels below
+//! may use is mapped once one of them runs: until then the boot core has the lowest of their memory, with the device
+//! tree, and the devices that a kernel is loaded from.
 
 use crate::percore::{self, PAGE};
 use aarch64_paging::MapError;
@@ -91,12 +93,14 @@ const NORMAL: Attributes = Attributes::VALID
 const CODE: Attributes = NORMAL.union(Attributes::READ_ONLY);
 const CONSTANTS: Attributes = CODE.union(Attributes::XN);
 const DATA: Attributes = NORMAL.union(Attributes::XN);
-const BELOW: Attributes = CONSTANTS.union(Attributes::NS);
 const DEVICE: Attributes = Attributes::VALID
     .union(Attributes::ACCESSED)
     .union(Attributes::USER_RES1)
     .union(Attributes::ATTRIBUTE_INDEX_0)
     .union(Attributes::XN);
+
+const DATA_BELOW: Attributes = DATA.union(Attributes::NS);
+const DEVICE_BELOW: Attributes = DEVICE.union(Attributes::NS);
 
 unsafe extern "C" {
     static __text_start: u8;
@@ -125,9 +129,29 @@ impl Builder {
         }
         map.identity(machine::GICD, machine::GICD + 0x1_0000, DEVICE)?;
         map.redistributors(0)?;
-        let tree = machine::DEVICE_TREE;
-        map.identity(tree, tree + machine::DEVICE_TREE_MAX, BELOW)?;
+        map.boot_only(DATA_BELOW, DEVICE_BELOW)?;
         Ok(map)
+    }
+
+    /// What is mapped while nothing runs below.
+    fn boot_only(&mut self, memory: Attributes, device: Attributes) -> Result<(), MapError> {
+        let start = machine::BOOT_RAM;
+        self.identity(start, start + machine::BOOT_RAM_SIZE, memory)?;
+        for page in machine::BOOT_DEVICES {
+            self.identity(page, page + PAGE, device)?;
+        }
+        Ok(())
+    }
+
+    /// Unmaps what the levels below own. No other core has translation on.
+    pub fn leave_boot(mut self) -> Result<(), MapError> {
+        let unmapped = Attributes::empty();
+        self.boot_only(unmapped, unmapped)?;
+        self.publish();
+        // SAFETY: translations are only forgotten; those still wanted are in the tables.
+        unsafe { core::arch::asm!("tlbi alle3", options(nostack, preserves_flags)) };
+        self.publish();
+        Ok(())
     }
 
     /// Maps a region of redistributors.

@@ -1,17 +1,21 @@
-//! Reads the device tree that the machine left: how many cores, how much memory.
+//! The device tree that the machine left: what the monitor reads in it, and what it adds ([`overlay`]).
 //!
 //! A reader of the flattened form (Devicetree Specification, 5) in its smallest: it walks the structure block once, trusts
 //! nothing, and ends at the first thing that is wrong.
+
+pub mod overlay;
 
 const MAGIC: u32 = 0xd00d_feed;
 const BEGIN_NODE: u32 = 1;
 const END_NODE: u32 = 2;
 const PROPERTY: u32 = 3;
 const NOP: u32 = 4;
+const END: u32 = 9;
 
 /// A flattened tree.
 #[derive(Clone, Copy)]
 pub struct Tree<'a> {
+    reservations: &'a [u8],
     structure: &'a [u8],
     strings: &'a [u8],
 }
@@ -20,7 +24,8 @@ pub struct Tree<'a> {
 #[derive(Debug, PartialEq, Eq)]
 enum Item<'a> {
     Begin(&'a [u8]),
-    Property(&'a [u8], &'a [u8]),
+    /// Its name, where that is among the strings, and the value.
+    Property(&'a [u8], u32, &'a [u8]),
     End,
 }
 
@@ -55,7 +60,14 @@ impl<'a> Tree<'a> {
             let size = word(bytes, size)? as usize;
             bytes.get(start..start.checked_add(size)?)
         };
-        Some(Self { structure: block(8, 36)?, strings: block(12, 32)? })
+        let reservations = bytes.get(word(bytes, 16)? as usize..)?;
+        Some(Self { reservations, structure: block(8, 36)?, strings: block(12, 32)? })
+    }
+
+    /// How many of the bytes at the beginning of `bytes` belong to the tree, free ones at its end left out.
+    pub fn extent(bytes: &[u8]) -> Option<usize> {
+        let end = |offset: usize, size: usize| word(bytes, offset)?.checked_add(word(bytes, size)?);
+        (word(bytes, 0)? == MAGIC).then_some(end(8, 36)?.max(end(12, 32)?) as usize)
     }
 
     fn items(self) -> impl Iterator<Item = Item<'a>> {
@@ -71,10 +83,10 @@ impl<'a> Tree<'a> {
                     }
                     END_NODE => (Item::End, 0),
                     PROPERTY => {
-                        let length = word(rest, 0)? as usize;
-                        let name = text(self.strings.get(word(rest, 4)? as usize..)?)?;
+                        let (length, offset) = (word(rest, 0)? as usize, word(rest, 4)?);
+                        let name = text(self.strings.get(offset as usize..)?)?;
                         rest = rest.get(8..)?;
-                        (Item::Property(name, rest.get(..length)?), length)
+                        (Item::Property(name, offset, rest.get(..length)?), length)
                     }
                     NOP => continue,
                     _ => return None,
@@ -102,9 +114,9 @@ impl<'a> Tree<'a> {
                         machine.cores += 1;
                     }
                 }
-                Item::Property(b"#address-cells", value) if depth == 1 => cells[0] = word(value, 0).unwrap_or(2),
-                Item::Property(b"#size-cells", value) if depth == 1 => cells[1] = word(value, 0).unwrap_or(1),
-                Item::Property(b"reg", value) if depth == 2 && in_memory => {
+                Item::Property(b"#address-cells", _, value) if depth == 1 => cells[0] = word(value, 0).unwrap_or(2),
+                Item::Property(b"#size-cells", _, value) if depth == 1 => cells[1] = word(value, 0).unwrap_or(1),
+                Item::Property(b"reg", _, value) if depth == 2 && in_memory => {
                     machine.memory_end = machine.memory_end.max(highest_end(value, cells));
                 }
                 Item::Property(..) => {}
@@ -133,11 +145,11 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    fn be(words: &[u32]) -> Vec<u8> {
+    pub(super) fn be(words: &[u32]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_be_bytes()).collect()
     }
 
-    fn begin(name: &str) -> Vec<u8> {
+    pub(super) fn begin(name: &str) -> Vec<u8> {
         let mut bytes = be(&[BEGIN_NODE]);
         bytes.extend(name.as_bytes());
         bytes.push(0);
@@ -146,7 +158,7 @@ mod tests {
     }
 
     /// A machine of two cores with memory from 1 GiB to 3 GiB.
-    fn sample() -> Vec<u8> {
+    pub(super) fn sample() -> Vec<u8> {
         let strings = b"#address-cells\0#size-cells\0reg\0";
         let structure: Vec<u8> = [
             begin(""),

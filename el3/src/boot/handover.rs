@@ -1,0 +1,248 @@
+//! What the next image gets: the device tree completed and, with `-kernel`, the kernel and its initial RAM disk.
+//!
+//! All of this is in memory of the levels below, of which the monitor has [`machine::BOOT_RAM`] while nothing else runs:
+//! in its first half the device tree, as the machine left it and then completed; in the second the original, a request
+//! to the device, the command line.
+
+use super::image::{self, Cores, Places};
+use super::tree::overlay::{self, Node, Property};
+use super::tree::{Machine, Tree};
+use crate::log;
+use crate::power::Start;
+use core::fmt::{self, Write};
+use platform::fw_cfg::{DmaError, FwCfg, Key, Request};
+use platform::machine;
+
+/// Whether SDEI is offered to the next image.
+const SDEI: bool = false;
+
+/// The original tree, while it is copied.
+const ORIGINAL: usize = machine::BOOT_RAM + machine::DEVICE_TREE_MAX;
+/// The command line is at the end.
+const COMMAND_LINE: usize = machine::BOOT_RAM + machine::BOOT_RAM_SIZE - COMMAND_LINE_MAX;
+/// Linux takes 2 KiB.
+const COMMAND_LINE_MAX: usize = 64 << 10;
+const REQUEST: usize = COMMAND_LINE - size_of::<Request>();
+/// How large the original may be.
+const ORIGINAL_MAX: usize = REQUEST - ORIGINAL;
+
+/// Why the next image cannot be entered.
+enum Error {
+    Image(image::Error),
+    Tree(overlay::Error),
+    NoTree,
+    NoMemory,
+    CommandLine(u32),
+    Dma(Key),
+}
+
+impl From<overlay::Error> for Error {
+    fn from(error: overlay::Error) -> Self {
+        Self::Tree(error)
+    }
+}
+
+impl From<image::Error> for Error {
+    fn from(error: image::Error) -> Self {
+        Self::Image(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Image(error) => error.fmt(f),
+            Self::Tree(error) => write!(f, "the device tree cannot be completed: {error:?}"),
+            Self::NoTree => f.write_str("there is no device tree"),
+            Self::NoMemory => f.write_str("there is not enough memory; use a larger -m"),
+            Self::CommandLine(size) => {
+                write!(f, "-append has {size} bytes, at most {COMMAND_LINE_MAX} are possible")
+            }
+            Self::Dma(key) => write!(f, "{key:?} cannot be loaded"),
+        }
+    }
+}
+
+/// The tree that the machine left, if there is one.
+pub fn device_tree() -> Option<Tree<'static>> {
+    let tree = machine::DEVICE_TREE as *const u8;
+    // SAFETY: `DEVICE_TREE_MAX` bytes are mapped there; nothing below EL3 runs yet that could change them, and the
+    // monitor does so only in `complete`, after the last use of this.
+    let bytes = unsafe { core::slice::from_raw_parts(tree, machine::DEVICE_TREE_MAX) };
+    Tree::new(bytes)
+}
+
+/// Prepares the next image, and says how to enter it. `machine` is what the tree says.
+pub fn prepare(machine: &Machine) -> Start {
+    match next(machine) {
+        Ok(start) => start,
+        Err(error) => give_up(error),
+    }
+}
+
+/// The user of the machine has to know, and sees only the console of the levels below.
+fn give_up(error: Error) -> ! {
+    // SAFETY: the UART is mapped until `Builder::leave_boot`, which is later.
+    let mut console = unsafe { machine::console_below() };
+    console.enable();
+    // Writing to the console cannot fail.
+    let _ = writeln!(console, "Standstill: {error}");
+    while log::send_one() {}
+    // SAFETY: the device is mapped by the tables.
+    unsafe { machine::power_off() };
+    loop {
+        aarch64_cpu::asm::wfi();
+    }
+}
+
+/// What a kernel is told in `/chosen`.
+struct Chosen {
+    places: Places,
+    initrd: u32,
+    command_line: &'static [u8],
+}
+
+fn next(machine: &Machine) -> Result<Start, Error> {
+    // SAFETY: the device is mapped until `Builder::leave_boot`, which is later.
+    let loader = unsafe { machine::fw_cfg() }.filter(|loader| loader.number(Key::KernelSize) != 0);
+    let has_tree = device_tree().is_some();
+    let memory = (machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64..machine.memory_end;
+    let context_id = if has_tree { machine::DEVICE_TREE as u64 } else { 0 };
+    if has_tree && memory.is_empty() {
+        return Err(Error::NoMemory);
+    }
+    let Some(loader) = loader else {
+        if has_tree {
+            complete(None)?;
+        }
+        return Ok(Start { entry: machine::NEXT_IMAGE, context_id, big_endian: false });
+    };
+    if !has_tree {
+        return Err(Error::NoTree);
+    }
+    let (kernel, initrd) = (loader.number(Key::KernelSize), loader.number(Key::InitrdSize));
+    let places = image::place(&loader.start(Key::Kernel), kernel, initrd, memory, cores())?;
+    load(&loader, Key::Kernel, places.kernel, kernel)?;
+    load(&loader, Key::Initrd, places.initrd, initrd)?;
+    let command_line = command_line(&loader)?;
+    complete(Some(&Chosen { places, initrd, command_line }))?;
+    Ok(Start { entry: places.kernel, context_id, big_endian: false })
+}
+
+/// What this core can do; the others are like it.
+fn cores() -> Cores {
+    use aarch64_cpu::registers::{ID_AA64MMFR0_EL1, Readable};
+    let field = |shift: u32| ID_AA64MMFR0_EL1.get() >> shift & 0xf;
+    // BigEnd; TGran4, TGran16 and TGran64 (DDI0487, ID_AA64MMFR0_EL1).
+    Cores { big_endian: field(8) != 0, pages: [field(28) != 0xf, field(20) != 0, field(24) != 0xf] }
+}
+
+/// Copies an item to memory that nothing uses yet.
+fn load(loader: &FwCfg, key: Key, address: u64, length: u32) -> Result<(), Error> {
+    let request = REQUEST as *mut Request;
+    // SAFETY: the request is in `BOOT_RAM`; the address is there, too, where `command_line` says, or in memory above
+    // it that `image::place` has found free.
+    unsafe { loader.copy(key, address, length, request) }.map_err(|DmaError| Error::Dma(key))
+}
+
+/// The command line with its NUL, in `BOOT_RAM`; empty without one.
+fn command_line(loader: &FwCfg) -> Result<&'static [u8], Error> {
+    let size = loader.number(Key::CommandLineSize);
+    if size as usize > COMMAND_LINE_MAX {
+        return Err(Error::CommandLine(size));
+    }
+    load(loader, Key::CommandLine, COMMAND_LINE as u64, size)?;
+    // SAFETY: it is in `BOOT_RAM`, where nothing else changes it, and has just been filled.
+    Ok(unsafe { core::slice::from_raw_parts(COMMAND_LINE as *const u8, size as usize) })
+}
+
+/// Completes the device tree.
+fn complete(chosen: Option<&Chosen>) -> Result<(), overlay::Error> {
+    let tree = machine::DEVICE_TREE as *mut u8;
+    let original = ORIGINAL as *mut u8;
+    // SAFETY: it is in `BOOT_RAM`, where nothing else changes it while this reference lives.
+    let bytes = unsafe { core::slice::from_raw_parts(tree, machine::DEVICE_TREE_MAX) };
+    let extent = Tree::extent(bytes).ok_or(overlay::Error::Malformed)?;
+    if extent > ORIGINAL_MAX {
+        return Err(overlay::Error::Room);
+    }
+    // SAFETY: both are in `BOOT_RAM`, one in either half.
+    unsafe { original.copy_from_nonoverlapping(tree, extent) };
+    // SAFETY: just filled; nothing else changes it.
+    let original = unsafe { core::slice::from_raw_parts(original, extent) };
+    // SAFETY: as for `bytes`, which is not used any more.
+    let into = unsafe { core::slice::from_raw_parts_mut(tree, machine::DEVICE_TREE_MAX) };
+    let original = Tree::new(original).ok_or(overlay::Error::Malformed)?;
+    let size = with_overlay(chosen, |root| overlay::copy(original, root, into))?;
+    clean(machine::DEVICE_TREE, size);
+    Ok(())
+}
+
+/// Calls `then` with what is to be in the tree.
+fn with_overlay<T>(chosen: Option<&Chosen>, then: impl FnOnce(&Node) -> T) -> T {
+    const SMC: Property = Property::new(b"method", b"smc\0");
+    const PSCI: Node = Node {
+        name: b"psci",
+        properties: &[Property::new(b"compatible", b"arm,psci-1.0\0arm,psci-0.2\0"), SMC],
+        children: &[],
+    };
+    const CPU: Node =
+        Node { name: b"cpu@", properties: &[Property::new(b"enable-method", b"psci\0")], children: &[] };
+    const CPUS: Node = Node { name: b"cpus", properties: &[], children: &[CPU] };
+    const STANDSTILL: Node = Node {
+        name: b"standstill",
+        properties: &[Property::new(b"compatible", b"standstill,stop-1.0\0"), SMC],
+        children: &[],
+    };
+    const SDEI_1: Node =
+        Node { name: b"sdei", properties: &[Property::new(b"compatible", b"arm,sdei-1.0\0"), SMC], children: &[] };
+    const FIRMWARE: Node = Node {
+        name: b"firmware",
+        properties: &[],
+        children: if SDEI { &[STANDSTILL, SDEI_1] } else { &[STANDSTILL] },
+    };
+    const TWO: &[u8] = &2_u32.to_be_bytes();
+    const RANGE: [u8; 16] =
+        (((machine::SECURE_RAM as u128) << 64) | machine::SECURE_RAM_SIZE as u128).to_be_bytes();
+    const SECURE: Node = Node {
+        name: b"standstill@e000000",
+        properties: &[Property::new(b"reg", &RANGE), Property::new(b"no-map", b"")],
+        children: &[],
+    };
+    const RESERVED: Node = Node {
+        name: b"reserved-memory",
+        properties: &[
+            Property::new(b"#address-cells", TWO),
+            Property::new(b"#size-cells", TWO),
+            Property::new(b"ranges", b""),
+        ],
+        children: &[SECURE],
+    };
+    const ALWAYS: [Node; 4] = [PSCI, CPUS, FIRMWARE, RESERVED];
+
+    let Some(chosen) = chosen else {
+        return then(&Node { name: b"", properties: &[], children: &ALWAYS });
+    };
+    let [start, end] = [0, chosen.initrd].map(|offset| (chosen.places.initrd + u64::from(offset)).to_be_bytes());
+    let properties = [
+        Property::new(b"bootargs", chosen.command_line),
+        Property::new(b"linux,initrd-start", &start),
+        Property::new(b"linux,initrd-end", &end),
+    ];
+    let with_initrd = if chosen.initrd == 0 { 1 } else { properties.len() };
+    let [psci, cpus, firmware, reserved] = ALWAYS;
+    let chosen = Node { name: b"chosen", properties: &properties[..with_initrd], children: &[] };
+    then(&Node { name: b"", properties: &[], children: &[psci, cpus, firmware, reserved, chosen] })
+}
+
+/// The next image begins with its caches off: what is written must be in memory.
+fn clean(start: usize, size: usize) {
+    use aarch64_cpu::asm::barrier;
+    // DminLine: log2 of words (DDI0487, CTR_EL0).
+    let line = 4 << (arm_sysregs::el0::accessors::read_ctr_el0().bits() >> 16 & 0xf);
+    for address in (start..start + size).step_by(line) {
+        // SAFETY: cleaning changes nothing that a program sees; the address is mapped.
+        unsafe { core::arch::asm!("dc cvac, {}", in(reg) address, options(nostack, preserves_flags)) };
+    }
+    barrier::dsb(barrier::SY);
+}

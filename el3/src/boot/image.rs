@@ -1,0 +1,136 @@
+//! The header of an arm64 Linux image, and where things go (Linux, Documentation/arch/arm64/booting.rst).
+
+use core::fmt;
+use core::ops::Range;
+
+/// Images begin at a multiple of this plus their `text_offset`.
+const ALIGNMENT: u64 = 2 << 20;
+/// Where the initial RAM disk may begin. The protocol demands nothing; Linux has pages of at most so many bytes.
+const INITRD_ALIGNMENT: u64 = 64 << 10;
+/// The header's size in bytes.
+pub const HEADER: usize = 64;
+
+/// What the cores can do that matters to a kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Cores {
+    /// Data may be big-endian at EL1 and EL2.
+    pub big_endian: bool,
+    /// Whether there are pages of 4, 16 and 64 KiB.
+    pub pages: [bool; 3],
+}
+
+/// Where kernel and initial RAM disk go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// The kernel's first byte, which is its entry point.
+    pub kernel: u64,
+    /// The initial RAM disk's first byte.
+    pub initrd: u64,
+}
+
+/// Why a kernel cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Error {
+    /// It is not an image.
+    Format(&'static str),
+    /// It does not say how much memory it takes, or nothing sensible.
+    Header,
+    /// It is big-endian, the cores are not.
+    Endianness,
+    /// The cores have no pages of this many KiB.
+    Pages(u32),
+    /// Memory ends before the kernel, or the initial RAM disk, does.
+    Memory {
+        /// What does not fit.
+        what: &'static str,
+        /// Its last byte's address and 1.
+        end: u64,
+        /// That of memory.
+        memory_end: u64,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(found) => write!(f, "-kernel is {found}, not an arm64 Image"),
+            Self::Header => f.write_str("-kernel is an arm64 Image with a bad header, or older than Linux 3.17"),
+            Self::Endianness => f.write_str("-kernel is big-endian, which these cores are not"),
+            Self::Pages(size) => write!(f, "-kernel has pages of {size} KiB, which these cores lack"),
+            Self::Memory { what, end, memory_end } => {
+                write!(
+                    f,
+                    "{what} does not fit into memory: it ends at {end:#x}, memory at {memory_end:#x}; use a larger -m"
+                )
+            }
+        }
+    }
+}
+
+/// An arm64 image's header.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    text_offset: u64,
+    image_size: u64,
+    flags: u64,
+}
+
+impl Header {
+    fn parse(bytes: &[u8; HEADER]) -> Result<Self, Error> {
+        let number = |at: usize| bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        if bytes[56..60] != *b"ARMd" {
+            return Err(Error::Format(match bytes {
+                [0x7f, b'E', b'L', b'F', ..] => "an ELF file",
+                [b'M', b'Z', 0, 0, b'z', b'i', b'm', b'g', ..] => "a compressed EFI image",
+                [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed by zstd",
+                [0xfd, b'7', b'z', b'X', b'Z', ..] => "compressed by xz",
+                _ => "something else",
+            }));
+        }
+        Ok(Self { text_offset: number(8), image_size: number(16), flags: number(24) })
+    }
+
+    fn check(&self, cores: Cores) -> Result<(), Error> {
+        let offset = self.text_offset;
+        if offset >= ALIGNMENT
+            || !offset.is_multiple_of(4096)
+            || !(1..=u64::from(u32::MAX)).contains(&self.image_size)
+        {
+            return Err(Error::Header);
+        }
+        if self.flags & 1 != 0 && !cores.big_endian {
+            return Err(Error::Endianness);
+        }
+        // 0 is unspecified. Where the image may be, flag 3, does not matter: it is as low as can be.
+        let [small, medium, large] = cores.pages;
+        match self.flags >> 1 & 3 {
+            1 if !small => Err(Error::Pages(4)),
+            2 if !medium => Err(Error::Pages(16)),
+            3 if !large => Err(Error::Pages(64)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Checks the beginning of a kernel of `kernel` bytes, and says where it goes: as low in `memory`, which begins at a
+/// multiple of 2 MiB, as can be, with the initial RAM disk of `initrd` bytes above it. Both are of less than 4 GiB, so
+/// that the window of 32 GiB in which the protocol wants them has room for both.
+pub fn place(
+    header: &[u8; HEADER],
+    kernel: u32,
+    initrd: u32,
+    memory: Range<u64>,
+    cores: Cores,
+) -> Result<Places, Error> {
+    let header = Header::parse(header)?;
+    header.check(cores)?;
+    let fits = |what, start: u64, size: u64| {
+        let end = start.saturating_add(size);
+        if end <= memory.end { Ok(end) } else { Err(Error::Memory { what, end, memory_end: memory.end }) }
+    };
+    let start = memory.start + header.text_offset;
+    let end = fits("the kernel", start, header.image_size.max(u64::from(kernel)))?;
+    let initrd_start = end.next_multiple_of(INITRD_ALIGNMENT);
+    fits("-initrd", initrd_start, u64::from(initrd))?;
+    Ok(Places { kernel: start, initrd: initrd_start })
+}
