@@ -4,6 +4,7 @@
 #
 #   linux/apt.sh unpack DIRECTORY PACKAGE[:ARCHITECTURE][/SUITE]...    download and unpack with dpkg -x
 #   linux/apt.sh list PATTERN                                          packages by name, "NAME VERSION SUITE"
+#   linux/apt.sh depends PACKAGE[:ARCHITECTURE][/SUITE]                 what it depends on, a line each
 #
 # State is in .tools/apt; its indexes are refreshed when they are older than a day.
 set -euo pipefail
@@ -86,5 +87,6 @@ case ${1:-} in
         # shellcheck disable=SC2046 # one argument a name
         apt-cache madison $(apt-cache --names-only search "$2" | cut -d" " -f1)
         ;;
+    depends) apt-cache depends "$2" ;;
     *) die "see the top of this file" ;;
 esac
