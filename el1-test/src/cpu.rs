@@ -67,6 +67,20 @@ pub fn restore_masks(masks: u64) {
     DAIF.set(masks);
 }
 
+/// Bytes in an SVE register, the longest that this core has; from now on EL1 may use them. 0 without SVE.
+pub fn vector_length() -> usize {
+    if read_register!("id_aa64pfr0_el1") >> 32 & 0xf == 0 {
+        return 0;
+    }
+    let length;
+    // SAFETY: it concerns SVE registers only, which the code here does not use, and the core has them.
+    unsafe {
+        core::arch::asm!(".arch_extension sve", "mrs {0}, cpacr_el1", "orr {0}, {0}, #(3 << 16)", "msr cpacr_el1, {0}",
+            "isb", "mov {0}, #0xf", "msr zcr_el1, {0}", "isb", "rdvl {0}, #1", out(reg) length, options(nostack));
+    }
+    length
+}
+
 /// Passes a little time while waiting.
 #[inline(always)]
 pub fn relax() {

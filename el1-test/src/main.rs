@@ -31,6 +31,7 @@ mod scenarios;
 mod smc;
 mod smp;
 mod stop;
+mod tree;
 mod vendor;
 mod verify;
 

@@ -2,6 +2,7 @@
 
 .arch_extension fp
 .arch_extension simd
+.arch_extension sve
 
 // All of q0-q31 to or from x0.
 .macro all_q how
@@ -40,13 +41,33 @@
     \how    x26, x27, [\at, #208]
 .endm
 
+// z0-z31 to or from x9, p0-p15 to or from x10.
+.macro all_z how
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \how    z\n, [x9, #\n, mul vl]
+    .endr
+.endm
+.macro all_p how
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \how    p\n, [x10, #\n, mul vl]
+    .endr
+.endm
+
+// x9 = the z registers' place, x1; x10 = that of the p registers, behind them; FFR's follows.
+.macro vector_places
+    mov     x9, x1
+    addvl   x10, x9, #31
+    addvl   x10, x10, #1
+.endm
+
 // ---- An SMC with every register known.
-// In: x0 = Registers (smc.rs): loaded before the call, and what is left afterwards stored to the same place.
-// Standard procedure call, and no FP register keeps its value.
+// In: x0 = Registers, x1 = Vectors or 0 (smc.rs): loaded before the call, and what is left afterwards stored to the same
+// place. Standard procedure call, and no FP or SVE register keeps its value.
 .section .text.smc_probe, "ax"
 .global smc_probe
 smc_probe:
     sub     sp, sp, #128
+    str     x1, [sp, #120]
     stp     x18, x19, [sp]
     stp     x20, x21, [sp, #16]
     stp     x22, x23, [sp, #32]
@@ -55,7 +76,13 @@ smc_probe:
     stp     x28, x29, [sp, #80]
     stp     x30, x0, [sp, #96]
     all_q   ldp
-    x2_to_x27 ldp, x0
+    cbz     x1, 1f
+    vector_places
+    ldr     p0, [x10, #16, mul vl]
+    wrffr   p0.b
+    all_p   ldr
+    all_z   ldr                             // their lower parts are q0-q31
+1:  x2_to_x27 ldp, x0
     ldp     x28, x29, [x0, #224]
     ldr     x30, [x0, #240]
     ldp     x0, x1, [x0]
@@ -69,7 +96,14 @@ smc_probe:
     ldr     x1, [sp, #112]
     str     x1, [x0]
     all_q   stp
-    ldp     x18, x19, [sp]
+    ldr     x1, [sp, #120]
+    cbz     x1, 2f
+    vector_places
+    all_z   str
+    all_p   str
+    rdffr   p0.b
+    str     p0, [x10, #16, mul vl]
+2:  ldp     x18, x19, [sp]
     ldp     x20, x21, [sp, #16]
     ldp     x22, x23, [sp, #32]
     ldp     x24, x25, [sp, #48]

@@ -1,5 +1,6 @@
 //! Calls to the firmware that look at more than their results.
 
+use crate::cpu;
 use core::arch::global_asm;
 
 /// Every general and FP register, before a call and after it.
@@ -17,7 +18,7 @@ global_asm!(include_str!("smc.S"), Q = const core::mem::offset_of!(Registers, q)
 const _: () = assert!(core::mem::offset_of!(Registers, x) == 0);
 
 unsafe extern "C" {
-    fn smc_probe(registers: *mut Registers);
+    fn smc_probe(registers: *mut Registers, vectors: *mut u8);
     safe fn smc_ticks(x0: u64, x1: u64, x2: u64, x3: u64) -> u64;
     safe fn no_smc_ticks() -> u64;
 }
@@ -35,11 +36,77 @@ impl Registers {
     }
 
     /// Makes the call; returns the registers as it left them.
-    pub fn call(mut self) -> Self {
-        // SAFETY: loads and stores `self` and nothing else; no call used with it changes memory of ours, and the code
-        // here is built without FP registers.
-        unsafe { smc_probe(&raw mut self) };
+    pub fn call(self) -> Self {
+        self.probe(core::ptr::null_mut())
+    }
+
+    /// The same with the SVE registers too, if the core has them.
+    pub fn call_with(self, vectors: &mut Vectors) -> Self {
+        self.probe(if vectors.is_empty() { core::ptr::null_mut() } else { vectors.bytes.as_mut_ptr() })
+    }
+
+    fn probe(mut self, vectors: *mut u8) -> Self {
+        // SAFETY: loads and stores `self` and the vectors, which have room for the longest that there are, and nothing
+        // else; no call used with it changes memory of ours, and the code here is built without FP registers.
+        unsafe { smc_probe(&raw mut self, vectors) };
         self
+    }
+}
+
+/// z0-z31, then p0-p15, then FFR, as long as they are on this core.
+#[repr(C, align(16))]
+pub struct Vectors {
+    bytes: [u8; Self::LONGEST * Self::Z + Self::LONGEST / 8 * (Self::P + 1)],
+    /// Bytes in a z register; 0 without SVE.
+    length: usize,
+}
+
+impl Vectors {
+    /// Bytes in the longest z register of any core (DDI0487, B1.2.2).
+    const LONGEST: usize = 256;
+    const Z: usize = 32;
+    const P: usize = 16;
+
+    /// None.
+    pub const fn new() -> Self {
+        Self { bytes: [0; _], length: 0 }
+    }
+
+    /// Fills them with a pattern for a call, if this core has them.
+    pub fn fill(&mut self) {
+        self.length = cpu::vector_length();
+        for n in 0..self.used() {
+            self.bytes[n] = self.expected(n);
+        }
+    }
+
+    /// Where they are not as `fill` left them.
+    pub fn changed(&self) -> Option<usize> {
+        (0..self.used()).find(|&n| self.bytes[n] != self.expected(n))
+    }
+
+    /// Whether this core has none.
+    pub fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
+    fn used(&self) -> usize {
+        self.length * Self::Z + self.length / 8 * (Self::P + 1)
+    }
+
+    fn expected(&self, n: usize) -> u8 {
+        let ffr = self.length * Self::Z + self.length / 8 * Self::P;
+        match n.checked_sub(ffr) {
+            None => (n % 251) as u8,
+            // FFR holds a run of ones and then zeroes, or anything at all (DDI0487, WRFFR).
+            Some(n) => {
+                if n < self.length / 16 {
+                    0xff
+                } else {
+                    0
+                }
+            }
+        }
     }
 }
 

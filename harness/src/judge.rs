@@ -17,7 +17,8 @@ pub enum End {
     DoneWhoeverWins,
     /// The same as `Done`, with figures instead of checks.
     Figures,
-    /// The payload has the machine powered off.
+    /// The payload has the machine powered off. It is turned on again, its memory as it was, and then the payload says that
+    /// it is done.
     PowerOff,
     /// EL3 reports a crash that names this as its cause, and that every other core is stopped. It resets the machine,
     /// and then the payload says that it is done.
@@ -83,6 +84,8 @@ pub enum Heard {
 pub enum Next {
     /// Listen on.
     Wait,
+    /// Turn the machine on again.
+    PowerOn,
     /// Nothing more can change the verdict: end the machine, hear what is still on its way, and ask for the verdict.
     Stop,
 }
@@ -118,6 +121,8 @@ pub struct Judge {
     resets: u32,
     off_announced: bool,
     off: bool,
+    /// It was turned on again.
+    on_again: bool,
     gone: bool,
     /// Since when something does not match what was announced.
     odd_since: Option<Duration>,
@@ -146,6 +151,7 @@ impl Judge {
             resets: 0,
             off_announced: false,
             off: false,
+            on_again: false,
             gone: false,
             odd_since: None,
             fatal: None,
@@ -170,6 +176,7 @@ impl Judge {
             Heard::Monitor(_) => {}
             Heard::Reset { .. } | Heard::Shutdown { .. } if self.stopped => {}
             Heard::Reset { by_guest: true } => self.resets += 1,
+            Heard::Reset { by_guest: false } if self.on_again => {} // that is how it is turned on
             Heard::Reset { by_guest: false } => self.give_up("the machine was reset from outside"),
             Heard::Shutdown { by_guest: true } => self.off = true,
             Heard::Shutdown { by_guest: false } => self.give_up("QEMU was ended from outside"),
@@ -200,6 +207,10 @@ impl Judge {
         if self.stopped {
             return Next::Stop;
         }
+        if self.end == End::PowerOff && self.off && !self.on_again {
+            self.on_again = true;
+            return Next::PowerOn;
+        }
         let settled = self.settled(now);
         if !settled && self.fatal.is_none() {
             self.watch_the_clock(now);
@@ -220,9 +231,9 @@ impl Judge {
         // What is announced but not there, or there but not announced, gets a little time to come right.
         let crash_is_fine = self.crash.is_empty() || wants_crash && self.crash_complete;
         let odd = self.resets > self.resets_expected()
-            || self.off
+            || self.off && !(self.on_again && self.off_announced)
             || !crash_is_fine
-            || self.done.is_some() && (self.reset_is_missing() || self.off_announced);
+            || self.done.is_some() && (self.reset_is_missing() || self.off_announced && !self.off);
         if !odd {
             self.odd_since = None;
             return self.done.is_some();
@@ -253,9 +264,10 @@ impl Judge {
     fn awaited(&self) -> String {
         let what = match self.end {
             _ if self.reset_is_missing() => "the reset",
-            _ if self.off_announced => "the power-off",
+            _ if self.off_announced && !self.off => "the power-off",
             End::Done | End::DoneWhoeverWins | End::Figures => "DONE",
-            End::PowerOff => "EXPECT off",
+            End::PowerOff if !self.off => "EXPECT off",
+            End::PowerOff => "DONE",
             End::Crash(_) if self.crash.is_empty() => "EL3's crash report",
             End::Crash(_) => "DONE",
             End::FailedCheck(_) => "a check to fail, or DONE",
@@ -351,8 +363,10 @@ impl Judge {
             (_, false, _) if self.off_announced => {
                 wrong.push("a power-off was announced and never came".into());
             }
-            (_, false, None) => wrong.push(format!("QEMU ended by itself; {}", self.awaited())),
-            (End::PowerOff, true, _) | (_, false, Some(_)) => {}
+            (End::PowerOff, true, Some(_)) | (_, false, Some(_)) => {}
+            (End::PowerOff, true, None) | (_, false, None) => {
+                wrong.push(format!("QEMU ended by itself; {}", self.awaited()));
+            }
             (_, true, _) => wrong.push("power-off instead of DONE".into()),
         }
         match self.end {

@@ -1,5 +1,5 @@
 //! Verdicts on recorded transcripts: `TIME TEXT` on each line, `>` the payload's console, `!` the monitor's,
-//! `reset`, `off` and `killed` from QEMU.
+//! `reset`, `off`, `on` (again) and `killed` from QEMU.
 
 use super::*;
 use log::{Entry, Kind};
@@ -46,6 +46,7 @@ fn heard(what: &str) -> Heard {
         ("reset", _) => Heard::Reset { by_guest: true },
         ("off", _) => Heard::Shutdown { by_guest: true },
         ("killed", _) => Heard::Shutdown { by_guest: false },
+        ("on", _) => Heard::Reset { by_guest: false },
         ("gone", _) => Heard::Gone,
         _ => panic!("{what}"),
     }
@@ -169,17 +170,31 @@ fn a_reset_that_something_more_urgent_kept_from_coming() {
 
 #[test]
 fn power_off() {
-    assert_eq!(passes(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n2 gone"), 1);
-    // All that QEMU sent is heard before it counts as gone, so the order of the wires does not matter here either.
-    assert_eq!(passes(End::PowerOff, "1 > CHECK ok a\n2 off\n3 > EXPECT off\n3 gone"), 1);
-    let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 off\n2 gone");
+    let after = "3 on\n4 > CHECK ok b\n5 > DONE pass";
+    assert_eq!(passes(End::PowerOff, &format!("1 > CHECK ok a\n2 > EXPECT off\n2 off\n{after}")), 2);
+    // The order of the wires does not matter.
+    assert_eq!(passes(End::PowerOff, &format!("1 > CHECK ok a\n2 off\n3 > EXPECT off\n{after}")), 2);
+    let (why, _) = fails(End::PowerOff, &format!("1 > CHECK ok a\n2 off\n{after}"));
     assert!(why.contains("powered off, and nobody"), "{why}");
     let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 > DONE pass");
     assert!(why.contains("not powered off"), "{why}");
-    let (why, _) = fails(End::Done, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n2 gone");
+    let (why, _) = fails(End::Done, "1 > CHECK ok a\n2 > EXPECT off\n2 off");
     assert!(why.contains("instead of DONE"), "{why}");
     let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off");
     assert!(why.contains("waited for the power-off"), "{why}");
+    let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n3 on");
+    assert!(why.contains("waited for DONE"), "{why}");
+    let (why, _) = fails(End::PowerOff, "1 > CHECK ok a\n2 > EXPECT off\n2 off\n3 on\n4 > DONE fail");
+    assert!(why.contains("DONE fail"), "{why}");
+}
+
+#[test]
+fn a_machine_that_is_off_is_turned_on_once() {
+    let mut judge = Judge::new(End::PowerOff, Limits::scaled(1.0));
+    assert_eq!(judge.next(Duration::ZERO), Next::Wait);
+    judge.hear(heard("off"), Duration::ZERO);
+    assert_eq!(judge.next(Duration::ZERO), Next::PowerOn);
+    assert_eq!(judge.next(Duration::ZERO), Next::Wait);
 }
 
 #[test]

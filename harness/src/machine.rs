@@ -64,7 +64,7 @@ pub struct Setup {
 
 impl Machine {
     /// The emulator's command line. The sockets and the descriptor are in `dir`. The machine waits for `cont`, so
-    /// that no event is missed before somebody listens.
+    /// that no event is missed before somebody listens. Powered off it stays, to be looked at or turned on again.
     pub fn command_line(&self, setup: &Setup, dir: &RunDir) -> Vec<String> {
         let virtualization = if setup.el2 { "on" } else { "off" };
         let blob = |file: &Path, at: u64| format!("loader,file={},addr={at:#x},force-raw=on", comma(file));
@@ -94,7 +94,7 @@ impl Machine {
         if let Some(port) = setup.gdb {
             option("-gdb", format!("tcp:127.0.0.1:{port}"));
         }
-        line.push("-S".into());
+        line.extend(["-no-shutdown".into(), "-S".into()]);
         line
     }
 }

@@ -115,21 +115,27 @@ impl Order<'_> {
         }
 
         let mut hearing = Hearing::new(self, dir, outcome, watch)?;
-        let mut stopped_at = None;
+        let mut stopped_at: Option<Instant> = None;
         loop {
             match wires.inputs.recv_timeout(Duration::from_millis(500)) {
                 Ok(input) => hearing.take(input)?,
                 Err(RecvTimeoutError::Timeout) => hearing.nothing(),
                 Err(RecvTimeoutError::Disconnected) => break, // all wires are closed, all is heard
             }
-            match stopped_at {
-                None if hearing.next() == Next::Stop => {
+            if stopped_at.is_some_and(|at| at.elapsed() > self.limits.grace) {
+                break;
+            }
+            match if stopped_at.is_none() { hearing.next() } else { Next::Wait } {
+                Next::Wait => {}
+                Next::PowerOn => {
+                    wires.qmp.execute("system_reset")?;
+                    wires.qmp.execute("cont")?;
+                }
+                Next::Stop => {
                     stopped_at = Some(Instant::now());
                     // If it has ended already, so much the better.
                     let _ = wires.qmp.execute("quit");
                 }
-                Some(at) if at.elapsed() > self.limits.grace => break,
-                _ => {}
             }
         }
         wires.process.wait(self.limits.grace);

@@ -150,6 +150,12 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "registers-kept",
+        story: "calls that succeed, cores started and stopped by them: x4-x30, FP and SVE registers are as they were",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
         name: "reboot",
         story: "all cores OFF, then SYSTEM_RESET; the machine comes back with every core",
         min_cores: 1,
@@ -157,26 +163,26 @@ pub const TABLE: &[Scenario] = &[
     },
     Scenario {
         name: "reset2",
-        story: "SYSTEM_RESET2, the warm reset: the machine comes back with its memory and every core",
+        story: "SYSTEM_RESET2 while all cores run, interrupts masked: all OFF first; every core comes back",
         min_cores: 1,
         ..USUAL
     },
     Scenario {
         name: "power-off2",
-        story: "SYSTEM_OFF2, to hibernate, while all cores run; the machine goes off",
+        story: "SYSTEM_OFF2, to hibernate, while all cores run, interrupts masked: all OFF first, then the machine",
         min_cores: 1,
         end: End::PowerOff,
         ..USUAL
     },
     Scenario {
         name: "emergency-reboot",
-        story: "SYSTEM_RESET while all cores run; not one runs into the reset",
+        story: "SYSTEM_RESET while all cores run, interrupts masked; not one runs into the reset",
         min_cores: 1,
         ..USUAL
     },
     Scenario {
         name: "power-off",
-        story: "SYSTEM_OFF while all cores run; the machine goes off",
+        story: "SYSTEM_OFF while all cores run, interrupts masked: all OFF first, then the machine",
         min_cores: 1,
         end: End::PowerOff,
         ..USUAL

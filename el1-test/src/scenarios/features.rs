@@ -58,6 +58,11 @@ pub fn features_do_not_trap() {
     }
 }
 
+/// Lets this core use what it has to the full, at EL2 and at EL1.
+pub fn open_all() {
+    open::open(&Ids::read());
+}
+
 /// A job. Cores do it one after the other.
 fn on_another_core(_: u64) {
     let ids = Ids::read();
@@ -149,7 +154,7 @@ fn registers_work(ids: &Ids) {
         check!(after != before, "the cycle counter counts at EL1: from {before:#x} to {after:#x}");
     }
     if ids.pfr(0, 32) >= 1 {
-        let here = open::vector_length();
+        let here = cpu::vector_length() as u64;
         info!("SVE vectors of {here} bytes");
         if has_el2() {
             check_eq!(at_el2(open::rdvl, 0).0, here, "bytes in an SVE vector at EL2, as at EL1");

@@ -1,104 +1,20 @@
 //! Bad input: each call gets the error that the specification asks for, and changes nothing.
 
-use crate::smc::Registers;
-use crate::{boot, check, cpu, mmu, percpu, psci, smp, verify};
+use super::case::Expect::{AnError, NoError, OneOf, Status, Unknown, Value};
+use super::case::{AFFINITY_INFO_32, CPU_ON_32, Expect, GARBAGE, case, try_all};
+use super::features;
+use crate::{boot, cpu, mmu, percpu, psci, tree, verify};
 use abi::call;
 use smccc::arch;
-
-/// What must come back in x0.
-#[derive(Clone, Copy, Debug)]
-enum Expect {
-    Status(i32),
-    /// As for any function that does not exist: NOT_SUPPORTED, and nothing in x1 to x3.
-    Unknown,
-    OneOf(i32, i32),
-    Value(u64),
-    /// Zero or a positive number.
-    NoError,
-    /// Any error.
-    AnError,
-}
-
-impl Expect {
-    fn meets(self, x0: u64) -> bool {
-        match self {
-            // An SMC32 call has 32 bits of result, and some answer an SMC64 call with 32 bits, too.
-            Self::Status(status) => x0 as i32 == status && (x0 >> 32 == 0 || x0 as i64 == i64::from(status)),
-            Self::Unknown => Self::Status(psci::NOT_SUPPORTED).meets(x0),
-            Self::OneOf(one, other) => Self::Status(one).meets(x0) || Self::Status(other).meets(x0),
-            Self::Value(value) => x0 == value,
-            Self::NoError => x0 as i32 >= 0,
-            Self::AnError => (x0 as i32) < 0,
-        }
-    }
-}
-
-/// A call and what is expected of it.
-struct Case {
-    what: &'static str,
-    function: u64,
-    arguments: [u64; 3],
-    expect: Expect,
-}
-
-const fn case(what: &'static str, function: u32, arguments: [u64; 3], expect: Expect) -> Case {
-    Case { what, function: function as u64, arguments, expect }
-}
-
-use Expect::{AnError, NoError, OneOf, Status, Unknown, Value};
 
 /// What a question about a function that does not exist gets.
 const NOT_SUPPORTED: Expect = Status(psci::NOT_SUPPORTED);
 const BAD: Expect = Status(psci::INVALID_PARAMETERS);
 const BAD_ADDRESS: Expect = Status(psci::INVALID_ADDRESS);
-const CPU_ON_32: u32 = psci::CPU_ON & !call::SMC64;
-const AFFINITY_INFO_32: u32 = psci::AFFINITY_INFO & !call::SMC64;
-const GARBAGE: u64 = 0xdead_beef << 32;
-
-/// Makes the call, and checks its result and every register. Returns whether all was well.
-fn try_case(case: &Case) -> bool {
-    let before = Registers::for_call(case.function, &case.arguments);
-    let after = before.call();
-    let x0 = after.x[0];
-    let right = check!(
-        case.expect.meets(x0),
-        "{} ({:#x} {:x?}): expected {:x?}, saw {x0:#x}",
-        case.what,
-        case.function,
-        case.arguments,
-        case.expect
-    );
-    right & untouched(case, &before, &after)
-}
-
-/// x4 to x30 and the FP registers are the caller's; an unknown function's answer has nothing in x1 to x3 either.
-fn untouched(case: &Case, before: &Registers, after: &Registers) -> bool {
-    let x = (4..31).find(|&n| after.x[n] != before.x[n]);
-    let q = (0..32).find(|&n| after.q[n] != before.q[n]);
-    if let Some(n) = x {
-        check!(false, "{}: expected x{n} unchanged, saw {:#x}", case.what, after.x[n]);
-    }
-    if let Some(n) = q {
-        check!(false, "{}: expected q{n} unchanged, saw {:#x}", case.what, after.q[n]);
-    }
-    let mut clear = true;
-    if matches!(case.expect, Unknown) {
-        clear = after.x[1..4] == [0; 3];
-        if !clear {
-            check!(false, "{}: expected x1-x3 zero, saw {:x?}", case.what, &after.x[1..4]);
-        }
-    }
-    x.is_none() && q.is_none() && clear
-}
-
-fn try_all(family: &str, cases: &[Case]) {
-    step!("{family}: {} calls", cases.len());
-    let good = cases.iter().filter(|case| try_case(case)).count();
-    check_eq!(good, cases.len(), "{family}: calls that were answered as they must be, x4-x30 and q0-q31 unchanged");
-}
 
 /// All of it.
 pub fn bad_input() {
+    features::open_all();
     unknown_functions();
     known_functions();
     affinities();
@@ -234,6 +150,9 @@ fn entry_points() {
     let Some(target) = percpu::others().next() else { return };
     let mpidr = percpu::cpu(target).mpidr();
     let entry = mmu::physical_of(boot::secondary_entry);
+    let end = tree::memory_end();
+    check!(end.is_some_and(|end| end > entry), "the device tree says where memory ends: saw {end:#x?}");
+    let end = end.unwrap_or(!0);
     let on = |what, address| case(what, psci::CPU_ON, [mpidr, address, 0], BAD_ADDRESS);
     try_all(
         "entry points",
@@ -247,11 +166,13 @@ fn entry_points() {
             on("CPU_ON in front of RAM", 0x3fff_fffc),
             on("CPU_ON misaligned by 1", entry + 1),
             on("CPU_ON misaligned by 2", entry + 2),
+            on("CPU_ON at the first address behind RAM", end),
             on("CPU_ON far behind RAM", 0x100_0000_0000),
             on("CPU_ON at bit 63", entry | 1 << 63),
             on("CPU_ON at this kernel's virtual address", boot::image()),
             on("CPU_ON at the end of the world", !3),
             case("CPU_ON32 at secure RAM", CPU_ON_32, [mpidr, 0x0e00_0000, 0], BAD_ADDRESS),
+            case("CPU_ON32 at the first address behind RAM", CPU_ON_32, [mpidr, end, 0], BAD_ADDRESS),
             case("CPU_ON32 misaligned", CPU_ON_32, [mpidr, entry + 2, 0], BAD_ADDRESS),
         ],
     );
@@ -301,8 +222,11 @@ fn stop_calls() {
     try_all("stop calls", &cases);
 }
 
-/// What stands in the upper halves of an SMC32 call's arguments does not count.
+/// What stands in the upper halves of an SMC32 call's arguments does not count. Calls that succeed with it are in
+/// registers.rs and reset.rs.
 fn upper_halves() {
+    const RESET2_32: u32 = psci::SYSTEM_RESET2 & !call::SMC64;
+    const OFF2_32: u32 = psci::SYSTEM_OFF2 & !call::SMC64;
     let me = cpu::affinity();
     let version = psci::smc(psci::VERSION, &[])[0];
     let mut cases = [
@@ -311,22 +235,17 @@ fn upper_halves() {
         case("CPU_ON32 of this core", CPU_ON_32, [GARBAGE | me, 0x6000_0000, 0], Status(psci::ALREADY_ON)),
         case("FEATURES(CPU_OFF)", psci::FEATURES, [GARBAGE | u64::from(psci::CPU_OFF), 0, 0], NoError),
         case("an unknown function", 0x8400_001f, [0; 3], Unknown),
+        // What counts is wrong in each of these, so that the machine goes on.
+        case("SYSTEM_RESET2_32, a cookie", RESET2_32, [GARBAGE, GARBAGE | 1, 0], BAD),
+        case("SYSTEM_RESET2_32, reserved type", RESET2_32, [GARBAGE | 1, GARBAGE, 0], BAD),
+        case("SYSTEM_OFF2_32, a cookie", OFF2_32, [GARBAGE | psci::HIBERNATE_OFF, GARBAGE | 1, 0], BAD),
+        case("SYSTEM_OFF2_32, reserved type", OFF2_32, [GARBAGE | 2, GARBAGE, 0], BAD),
+        case("STOP_OTHERS32, kind 0", call::STOP_OTHERS, [GARBAGE, GARBAGE, 0], BAD),
+        case("STOP_ONE32 of this core", call::STOP_ONE, [GARBAGE | me, GARBAGE, 0], BAD),
+        case("STOP_STATUS32 of this core", call::STOP_STATUS, [GARBAGE | me, 0, 0], Status(0)),
+        case("STOP_FEATURES32", call::STOP_FEATURES, [GARBAGE | u64::from(call::STOP_ONE), 0, 0], Status(0)),
     ];
     cases[0].function |= GARBAGE;
     cases[4].function |= GARBAGE;
     try_all("upper halves", &cases);
-
-    let Some(target) = percpu::others().next() else { return };
-    step!("core {target} started by CPU_ON32 with garbage in the upper halves");
-    let mpidr = percpu::cpu(target).mpidr();
-    let entry = mmu::physical_of(boot::secondary_entry);
-    check!(stop_gate(target), "the kernel's own coordinator lets core {target} start");
-    try_case(&case("CPU_ON32", CPU_ON_32, [GARBAGE | mpidr, GARBAGE | entry, GARBAGE | target as u64], Status(0)));
-    check::wait_for(format_args!("core {target} to come up"), || percpu::cpu(target).is_online());
-    smp::run_on(target, |_| smp::off(), 0);
-    smp::wait_off(target);
-}
-
-fn stop_gate(target: usize) -> bool {
-    crate::stop::KERNEL.start(smp::me(), smp::core(target)).is_ok()
 }

@@ -2,6 +2,7 @@
 
 mod bench;
 mod boot;
+mod case;
 mod crash;
 mod features;
 mod input;
@@ -10,6 +11,7 @@ mod orders;
 mod panics;
 mod races;
 mod record;
+mod registers;
 mod reset;
 pub mod storm;
 mod sweep;
@@ -17,13 +19,15 @@ mod wedge;
 
 use crate::{check, percpu};
 
-/// Name, least number of cores, and what it does. Each runs on the boot core with the others off, and returns when there is nothing more to check. A scenario that goes
-/// through a reset or a kexec is entered again, and knows by `persist` how far it has come.
+/// Name, least number of cores, and what it does. Each runs on the boot core with the others off, and returns when there
+/// is nothing more to check. A scenario that goes through a reset or a kexec is entered again, and knows by `persist` how
+/// far it has come.
 const ALL: &[(&str, usize, fn())] = &[
     ("boot", 1, boot::boot),
     ("handover", 1, boot::handover),
     ("features-do-not-trap", 1, features::features_do_not_trap),
     ("bad-input", 1, input::bad_input),
+    ("registers-kept", 1, registers::registers_kept),
     ("reboot", 1, reset::reboot),
     ("emergency-reboot", 1, reset::emergency_reboot),
     ("reset2", 1, reset::reset2),

@@ -1,12 +1,13 @@
 //! The end of the machine: reset and power-off, in order and in an emergency.
 
+use super::case::GARBAGE;
 use crate::persist::{self, Word};
 use crate::{check, console, cpu, heartbeat, percpu, psci, smp, stop, vendor, verify};
-use abi::record::StopRecord;
+use abi::call::{self, SMC64, kind};
 use core::sync::atomic::AtomicBool;
 use core::sync::atomic::Ordering::SeqCst;
 
-/// Notes: when the reset was asked for.
+/// Notes: when the end was asked for.
 const ASKED: usize = 0;
 /// Notes: the generation of the kernel that asked.
 const ASKER: usize = 1;
@@ -36,52 +37,78 @@ pub fn reboot() {
     stop::reboot();
 }
 
+/// A call that ends the machine.
+struct End {
+    name: &'static str,
+    function: u32,
+    arguments: [u64; 2],
+    /// What the harness is told to expect.
+    expected: &'static str,
+    /// What the stop records of the other cores must give as their reason.
+    reason: u64,
+}
+
 /// SYSTEM_RESET while every core runs.
 pub fn emergency_reboot() {
-    reset_while_running("SYSTEM_RESET", psci::SYSTEM_RESET);
-}
-
-/// SYSTEM_RESET2, architectural warm reset, while every core runs.
-pub fn reset2() {
-    reset_while_running("SYSTEM_RESET2", psci::SYSTEM_RESET2);
-}
-
-/// After the reset, memory still tells when each core last beat and when the reset was asked for. That a core did not run
-/// into the reset shows in its stop record: it was turned off by force, for the reset, after its last beat. So no beat
-/// came after the firmware had begun with the machine.
-fn reset_while_running(name: &str, function: u32) {
-    if is_after_reset() {
-        step!("the machine is back");
-        last_beats();
-        verify::nothing_left_behind();
-        return;
+    End {
+        name: "SYSTEM_RESET",
+        function: psci::SYSTEM_RESET,
+        arguments: [0; 2],
+        expected: "reset",
+        reason: kind::RESET,
     }
-    everybody_runs();
-    step!("{name} on core {} while {} other cores beat, interrupts masked", cpu::index(), percpu::others().count());
-    console::line(format_args!("EXPECT reset"));
-    persist::page().notes[ASKED].set(cpu::now());
-    end(name, function, 0);
+    .while_all_run();
+}
+
+/// SYSTEM_RESET2, architectural warm reset, in an SMC32 with garbage where it does not count.
+pub fn reset2() {
+    End {
+        name: "SYSTEM_RESET2_32",
+        function: psci::SYSTEM_RESET2 & !SMC64,
+        arguments: [GARBAGE; 2],
+        expected: "reset",
+        reason: kind::RESET,
+    }
+    .while_all_run();
 }
 
 /// SYSTEM_OFF while every core runs.
 pub fn power_off() {
-    everybody_runs();
-    step!("SYSTEM_OFF on core {} while {} other cores beat", cpu::index(), percpu::others().count());
-    console::line(format_args!("EXPECT off"));
-    end("SYSTEM_OFF", psci::SYSTEM_OFF, 0);
+    End { name: "SYSTEM_OFF", function: psci::SYSTEM_OFF, arguments: [0; 2], expected: "off", reason: kind::OFF }
+        .while_all_run();
 }
 
-/// SYSTEM_OFF2, hibernate, while every core runs.
+/// SYSTEM_OFF2, hibernate, in an SMC32 with garbage where it does not count.
 pub fn power_off2() {
-    everybody_runs();
-    step!("SYSTEM_OFF2 on core {} while {} other cores beat", cpu::index(), percpu::others().count());
-    console::line(format_args!("EXPECT off"));
-    end("SYSTEM_OFF2", psci::SYSTEM_OFF2, psci::HIBERNATE_OFF);
+    End {
+        name: "SYSTEM_OFF2_32",
+        function: psci::SYSTEM_OFF2 & !SMC64,
+        arguments: [GARBAGE | psci::HIBERNATE_OFF, GARBAGE],
+        expected: "off",
+        reason: kind::OFF,
+    }
+    .while_all_run();
 }
 
-fn end(name: &str, function: u32, argument: u64) {
-    let status = psci::call(function, &[argument]);
-    check!(false, "{name}: not expected to come back, came with {status}");
+impl End {
+    /// Ends the machine while every core runs, interrupts masked. It comes back: by itself after a reset; the harness turns
+    /// it on again after a power-off, its memory as it was. So memory tells when each core last beat, and its stop record
+    /// that it was turned OFF by force, for this, after its last beat: it has not run into the end of the machine.
+    fn while_all_run(self) {
+        if is_after_reset() {
+            step!("the machine is back");
+            last_beats(self.reason);
+            verify::nothing_left_behind();
+            return;
+        }
+        everybody_runs();
+        let (name, others) = (self.name, percpu::others().count());
+        step!("{name} on core {} while {others} other cores beat, interrupts masked", cpu::index());
+        console::line(format_args!("EXPECT {}", self.expected));
+        persist::page().notes[ASKED].set(cpu::now());
+        let status = psci::call(self.function, &self.arguments);
+        check!(false, "{name}: not expected to come back, came with {status}");
+    }
 }
 
 /// Cores that beat with interrupts masked, and note when.
@@ -110,33 +137,23 @@ fn last_beat(index: usize) -> &'static Word {
     &persist::mailbox()[index]
 }
 
-/// Tells how the last beats lie to the moment when the reset was asked for.
-fn last_beats() {
+/// Tells how the last beats lie to the moment when the end was asked for, and checks them against the stop records.
+fn last_beats(reason: u64) {
     let asked = persist::page().notes[ASKED].get();
     let back = percpu::boot().ticks;
     let beats = || percpu::others().map(|index| last_beat(index).get());
     let late = |beat: u64| i128::from(beat) - i128::from(asked);
     let first = beats().map(late).min().unwrap_or(0);
     let last = beats().map(late).max().unwrap_or(0);
-    info!("last beats {first} to {last} ticks after the reset was asked for; back after {}", late(back));
+    info!("last beats {first} to {last} ticks after the end was asked for; back after {}", late(back));
     check!(beats().all(|beat| beat < back), "no core has beaten since the machine is back");
-    let records = percpu::others().filter(|&index| stop_record(index).is_ok()).count();
-    if records == 0 && percpu::count() > 1 {
-        return info!("no stop record has outlived the reset");
+    if psci::call(call::STOP_VERSION, &[]) < 0 {
+        return info!("this firmware has no stop records");
     }
-    let stopped = percpu::others().filter(|&index| was_stopped_for_reset(index)).count();
-    check_eq!(
-        stopped,
-        percpu::others().count(),
-        "cores stopped for the reset, after their last beat, by their records"
-    );
-}
-
-fn stop_record(index: usize) -> Result<StopRecord, i64> {
-    vendor::stop_record(percpu::cpu(index).mpidr())
-}
-
-fn was_stopped_for_reset(index: usize) -> bool {
-    stop_record(index)
-        .is_ok_and(|record| record.reason == abi::call::kind::RESET && record.timestamp >= last_beat(index).get())
+    let was_stopped = |&index: &usize| {
+        vendor::stop_record(percpu::cpu(index).mpidr())
+            .is_ok_and(|record| record.reason == reason && record.timestamp >= last_beat(index).get())
+    };
+    let stopped = percpu::others().filter(was_stopped).count();
+    check_eq!(stopped, percpu::others().count(), "cores turned OFF for it after their last beat, by their records");
 }

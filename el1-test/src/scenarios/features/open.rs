@@ -141,14 +141,6 @@ pub unsafe extern "C" fn rdvl() {
     core::arch::naked_asm!(".arch_extension sve", "rdvl x0, #1", "ret")
 }
 
-/// The same here.
-pub fn vector_length() -> u64 {
-    let length;
-    // SAFETY: reads a constant of the core, and has not trapped before.
-    unsafe { core::arch::asm!(".arch_extension sve", "rdvl {}, #1", out(reg) length, options(nomem, nostack)) };
-    length
-}
-
 /// Starts the cycle counter, and reads it.
 pub fn start_cycle_counter() -> u64 {
     const ENABLE: u64 = 1;
