@@ -37,6 +37,46 @@ pub mod spsr {
     pub const fn el(spsr: u64) -> u64 {
         spsr >> 2 & 0b11
     }
+
+    // What PSTATE is made of when AArch64 takes an exception (DDI0487, AArch64.TakeException). A bit whose feature the core
+    // does not have is ignored in an exception return.
+    const FLAGS: u64 = 0xf << 28;
+    const TCO: u64 = 1 << 25;
+    const DIT: u64 = 1 << 24;
+    const PAN: u64 = 1 << 22;
+    const ALLINT: u64 = 1 << 13;
+    const SSBS: u64 = 1 << 12;
+    // Fields of SCTLR_EL1 and SCTLR_EL2 that decide about it.
+    const SCTLR_SPINTMASK: u64 = 1 << 62;
+    const SCTLR_DSSBS: u64 = 1 << 44;
+    const SCTLR_SPAN: u64 = 1 << 23;
+
+    /// What a level's way of taking exceptions depends on.
+    #[derive(Clone, Copy, Debug, Default)]
+    pub struct Taking {
+        /// Its SCTLR.
+        pub sctlr: u64,
+        /// FEAT_NMI.
+        pub has_nmi: bool,
+        /// FEAT_MTE.
+        pub has_mte: bool,
+    }
+
+    /// PSTATE after AArch64 at `el` has taken an exception from where PSTATE was `interrupted`.
+    pub const fn after_exception(interrupted: u64, el: u64, taking: Taking) -> u64 {
+        const fn set(condition: bool, bit: u64) -> u64 {
+            if condition { bit } else { 0 }
+        }
+        let Taking { sctlr, has_nmi, has_mte } = taking;
+        let kept = FLAGS | PAN | set(interrupted & AARCH32 == 0, DIT);
+        interrupted & kept
+            | set(sctlr & SCTLR_SPAN == 0, PAN)
+            | set(sctlr & SCTLR_DSSBS != 0, SSBS)
+            | set(has_nmi && sctlr & SCTLR_SPINTMASK == 0, ALLINT)
+            | set(has_mte, TCO)
+            | DAIF
+            | if el == 2 { EL2H } else { EL1H }
+    }
 }
 
 impl Context {
@@ -87,5 +127,27 @@ impl Context {
             (true, 0b1010) => 2,
             (true, _) => 1,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::spsr::*;
+
+    #[test]
+    fn an_exception_masks_everything_and_keeps_the_flags() {
+        let no_pan = Taking { sctlr: 1 << 23, ..Taking::default() };
+        assert_eq!(after_exception(0, 2, no_pan), 0x3c9);
+        assert_eq!(after_exception(0xf << 28 | 1 << 24 | 1 << 22 | 1 << 21, 1, no_pan), 0xf140_03c5);
+        // From AArch32 there is no DIT in that place.
+        assert_eq!(after_exception(0x6000_0010 | 1 << 24, 1, no_pan), 0x6000_03c5);
+    }
+
+    #[test]
+    fn the_level_decides_about_the_rest() {
+        let all = Taking { sctlr: 1 << 44, has_nmi: true, has_mte: true };
+        assert_eq!(after_exception(0, 2, all), 1 << 25 | 1 << 22 | 1 << 13 | 1 << 12 | 0x3c9);
+        let masked = Taking { sctlr: 1 << 62 | 1 << 23, has_nmi: true, has_mte: false };
+        assert_eq!(after_exception(0, 2, masked), 0x3c9);
     }
 }

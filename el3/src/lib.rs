@@ -13,6 +13,7 @@
 //! | `gic`, `log` | interrupts, the log |
 //! | `smccc` | dispatch of calls |
 //! | `psci` | PSCI |
+//! | `sdei` | SDEI |
 //! | `power` | the OFF state: into it, and out |
 //! | `stop` | the coordinator's EL3 backend, stop records, vendor calls |
 #![no_std]
@@ -31,6 +32,7 @@ pub mod memory;
 pub mod percore;
 pub mod power;
 pub mod psci;
+pub mod sdei;
 pub mod smccc;
 pub mod stop;
 

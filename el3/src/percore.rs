@@ -31,6 +31,9 @@ pub struct PerCore {
     /// The log frame that it is making.
     #[cfg(target_os = "none")]
     pub draft: crate::log::Draft,
+    /// Its SDEI state.
+    #[cfg(target_os = "none")]
+    pub sdei: crate::sdei::Local,
     /// Its stop record, as words; see `stop::record`.
     pub record: [AtomicU64; record::WORDS],
 }
@@ -71,6 +74,8 @@ impl PerCore {
         self.start.clear();
         #[cfg(target_os = "none")]
         self.draft.clear();
+        #[cfg(target_os = "none")]
+        self.sdei.clear();
     }
 
     /// The core's number.
@@ -129,7 +134,8 @@ mod target {
     pub fn of(core: Core) -> &'static PerCore {
         let pointer = (page(core) + SHARED_OFFSET) as *const PerCore;
         // SAFETY: `Core`s are made from affinities that `psci::cpu::core_of` checked against the machine, whose windows
-        // boot::cold has mapped. Others use the atomics only; the draft is its core's own.
+        // boot::cold has mapped. Others use the atomics only; the draft and the SDEI
+        // state are their core's own.
         unsafe { &*pointer }
     }
 

@@ -59,7 +59,7 @@ mod target {
     use crate::boot::lower;
     use crate::percore::{self, PerCore};
     use crate::stop::COORDINATOR;
-    use crate::{exception, gic, log};
+    use crate::{exception, gic, log, sdei};
     use aarch64_cpu::asm::barrier;
     use smp_stop::{Admission, Core};
 
@@ -80,6 +80,7 @@ mod target {
     /// The calling core turns OFF, and starts again when it is started. Everything else about its old life is settled.
     pub fn off() -> ! {
         let me = percore::this();
+        sdei::leave(me);
         gic::close_below();
         gic::reset_core(me);
         COORDINATOR.off(me.core());
@@ -92,6 +93,7 @@ mod target {
         let me = percore::this();
         loop {
             let start = message(me);
+            sdei::start(me);
             gic::reset_core(me);
             match COORDINATOR.arrive(me.core()) {
                 Admission::Go => enter(me, start),

@@ -147,7 +147,7 @@ impl Ids {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::Ids;
+    use super::{Ids, field};
     use crate::context::{Context, spsr};
     use crate::power::Start;
     use aarch64_cpu::asm::barrier;
@@ -204,14 +204,10 @@ mod target {
         ids.has_el2()
     }
 
-    /// Whether the calling core has FEAT_NMI.
-    pub fn has_nmi() -> bool {
-        el1::read_id_aa64pfr1_el1().bits() >> 36 & 0xf != 0
-    }
-
-    /// Whether the calling core has FEAT_MTE.
-    pub fn has_mte() -> bool {
-        el1::read_id_aa64pfr1_el1().bits() >> 8 & 0xf != 0
+    /// How a level of the calling core takes exceptions, by its SCTLR.
+    pub fn taking(sctlr: u64) -> spsr::Taking {
+        let pfr1 = el1::read_id_aa64pfr1_el1().bits();
+        spsr::Taking { sctlr, has_nmi: field(pfr1, 36) != 0, has_mte: field(pfr1, 8) != 0 }
     }
 
     /// Sets the calling core's controls, once after reset.
@@ -336,7 +332,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{has_el2, has_mte, has_nmi, init, prepare};
+pub use target::{has_el2, init, prepare, taking};
 
 #[cfg(test)]
 mod tests {

@@ -6,23 +6,6 @@ use aarch64_cpu::registers::*;
 
 /// ESR of an undefined instruction: unknown reason, 32-bit instruction (DDI0487, ESR_ELx).
 const ESR_UNKNOWN: u64 = 1 << 25;
-/// What PSTATE is made of when AArch64 takes an exception (DDI0487, AArch64.TakeException). A bit whose feature the core
-/// does not have is ignored in an exception return.
-mod pstate {
-    pub const FLAGS: u64 = 0xf << 28;
-    pub const TCO: u64 = 1 << 25;
-    pub const DIT: u64 = 1 << 24;
-    pub const PAN: u64 = 1 << 22;
-    pub const ALLINT: u64 = 1 << 13;
-    pub const SSBS: u64 = 1 << 12;
-}
-
-/// Fields of SCTLR_EL1 and SCTLR_EL2 that decide about PSTATE.
-mod sctlr {
-    pub const SPINTMASK: u64 = 1 << 62;
-    pub const DSSBS: u64 = 1 << 44;
-    pub const SPAN: u64 = 1 << 23;
-}
 
 /// The software below finds an Undefined Instruction exception at the instruction that it was at.
 ///
@@ -49,16 +32,7 @@ pub fn undefined(context: &mut Context) {
 fn enter(context: &mut Context, from: u64, target: u64, vectors: u64, sctlr: u64) {
     let interrupted = context.spsr;
     context.elr = vectors.wrapping_add(vector(interrupted, from, target));
-    let mode = if target == 2 { spsr::EL2H } else { spsr::EL1H };
-    let kept = pstate::FLAGS | pstate::PAN | if context.is_aarch32() { 0 } else { pstate::DIT };
-    let set = |condition: bool, bit: u64| if condition { bit } else { 0 };
-    context.spsr = interrupted & kept
-        | set(sctlr & sctlr::SPAN == 0, pstate::PAN)
-        | set(sctlr & sctlr::DSSBS != 0, pstate::SSBS)
-        | set(lower::has_nmi() && sctlr & sctlr::SPINTMASK == 0, pstate::ALLINT)
-        | set(lower::has_mte(), pstate::TCO)
-        | spsr::DAIF
-        | mode;
+    context.spsr = spsr::after_exception(interrupted, target, lower::taking(sctlr));
 }
 
 /// Offset in the vector table of an exception that is taken to `target` (DDI0487, "Exception vectors").

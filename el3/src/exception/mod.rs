@@ -10,7 +10,7 @@ mod inject;
 use crate::context::Context;
 use crate::percore;
 use crate::stop::COORDINATOR;
-use crate::{gic, smccc, stop};
+use crate::{gic, sdei, smccc, stop};
 use core::mem::offset_of;
 use smp_stop::Core;
 
@@ -58,13 +58,14 @@ extern "C" fn lower_sync(context: &mut Context) {
     inject::undefined(context);
 }
 
-/// The monitor's SGI: this core is condemned, or another one was meant.
+/// The monitor's SGI: this core is condemned, or an event was signalled to it, or another one was meant.
 extern "C" fn fiq(context: &mut Context) {
     let me = percore::this();
     gic::acknowledge(me);
     if COORDINATOR.is_condemned(me.core()) || crash::in_progress() {
         stop::park(me, context);
     }
+    sdei::interrupted(me, context);
 }
 
 /// Nothing else is routed to EL3 (boot::lower).

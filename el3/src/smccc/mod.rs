@@ -5,6 +5,9 @@ const FAST: u32 = 1 << 31;
 /// Bits 29..16 of a fast call's id: the owner in 29..24, the rest must be zero.
 const OWNER: u32 = 0x3fff_0000;
 
+/// Bit 30: the SMC64 form.
+const SMC64: u32 = 1 << 30;
+
 const ARCHITECTURE: u32 = 0;
 const STANDARD: u32 = 4 << 24;
 const VENDOR_EL3: u32 = 7 << 24;
@@ -16,6 +19,8 @@ pub enum Service {
     Architecture,
     /// PSCI: numbers 0 to 0x1f of the standard services (DEN0028, 6.2).
     Psci,
+    /// SDEI: numbers 0x20 to 0x3f of the standard services, SMC64 only (DEN0054, 5.1).
+    Sdei,
     /// Standstill's own.
     Vendor,
     /// Nobody.
@@ -31,6 +36,7 @@ pub fn service(id: u32) -> Service {
     match id & OWNER {
         ARCHITECTURE => Service::Architecture,
         STANDARD if id & 0xffe0 == 0 => Service::Psci,
+        STANDARD if id & (SMC64 | 0xffe0) == SMC64 | 0x20 => Service::Sdei,
         VENDOR_EL3 => Service::Vendor,
         _ => Service::None,
     }
@@ -68,18 +74,16 @@ pub enum Path {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Path, Service, architecture, service};
+    use super::{Path, SMC64, Service, architecture, service};
     use crate::context::Context;
     use crate::percore::PerCore;
-    use crate::psci;
     use crate::stop::{self, COORDINATOR};
+    use crate::{psci, sdei};
 
     /// Answers a call: x0 to x3, and the caller's context, in which the answer is left. Arguments and result are in
     /// registers, so that one handler can end in another at no cost.
     pub type Handler = extern "C" fn(u64, u64, u64, u64, &mut Context) -> Path;
 
-    /// Bit 30: the SMC64 form.
-    const SMC64: u32 = 1 << 30;
     /// Bit 16 of a fast call's id: no live SVE state. A hint, not part of the number (DEN0028, 3.1).
     const SVE_HINT: u32 = 1 << 16;
 
@@ -94,6 +98,7 @@ mod target {
         }
         let handler = match service(id) {
             Service::Psci => psci::find(id),
+            Service::Sdei => sdei::call,
             Service::Architecture => architecture_call,
             Service::Vendor => stop::calls::fast,
             Service::None => unknown,
@@ -130,7 +135,7 @@ mod target {
         let done = match service(id) {
             Service::Psci => psci::system::carry_out(&x, me, context),
             Service::Vendor => stop::calls::slow(id, x, me, context),
-            Service::Architecture | Service::None => None,
+            Service::Architecture | Service::Sdei | Service::None => None,
         };
         // A stop request by a condemned core was for the coordinator to decide. Everything else ends here.
         if COORDINATOR.is_condemned(me.core()) {
@@ -156,6 +161,9 @@ mod tests {
         assert_eq!(service(0x8400_0000), Service::Psci);
         assert_eq!(service(0xc400_001f), Service::Psci);
         assert_eq!(service(0x8400_0020), Service::None);
+        assert_eq!(service(0xc400_0020), Service::Sdei);
+        assert_eq!(service(0xc400_003f), Service::Sdei);
+        assert_eq!(service(0xc400_0040), Service::None);
         assert_eq!(service(0xc400_0050), Service::None);
         assert_eq!(service(0x8700_0002), Service::Vendor);
         assert_eq!(service(0xc700_0002), Service::Vendor);
