@@ -36,6 +36,8 @@ impl Ipi {
 
 /// The virtual timer's interrupt.
 const TIMER: IntId = IntId::ppi(11);
+/// The same timer's where the kernel runs at EL2 (sdei.rs).
+const HOST_TIMER: IntId = IntId::ppi(12);
 /// Priority of everything here, as the Non-secure side sees it.
 const PRIORITY: u8 = 0xa0;
 /// In the Non-secure view of GICD_CTLR, ARE_NS is where the Secure view has ARE_S (IHI0069, 12.9.4).
@@ -98,7 +100,7 @@ pub fn init_core() {
     // Where the firmware does it this is refused, and it is awake already.
     let _ = redistributor.mark_core_awake();
     redistributor.configure_default_settings();
-    for id in [Ipi::Wake.id(), Ipi::Stop.id(), Ipi::CrashStop.id(), TIMER] {
+    for id in [Ipi::Wake.id(), Ipi::Stop.id(), Ipi::CrashStop.id(), TIMER, HOST_TIMER] {
         redistributor.set_interrupt_priority(id, PRIORITY).expect("a private interrupt");
         redistributor.enable_interrupt(id, true).expect("a private interrupt");
     }
@@ -134,18 +136,19 @@ fn issue(ipi: Ipi, target: SgiTarget) {
 /// Takes an interrupt.
 pub fn handle() {
     let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) else { return };
-    if id == TIMER {
+    let is_timer = id == TIMER || id == HOST_TIMER;
+    if is_timer {
         CNTV_CTL_EL0.set(0);
         barrier::isb(barrier::SY);
     }
     // Ended before it is handled: a stop does not come back.
     GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
-    if id != TIMER {
+    if !is_timer {
         percpu::this().ipis.fetch_add(1, Relaxed);
     }
     if id == Ipi::Stop.id() || id == Ipi::CrashStop.id() {
         stop::called();
-    } else if id != TIMER && id != Ipi::Wake.id() {
+    } else if !is_timer && id != Ipi::Wake.id() {
         panic!("unexpected interrupt {id:?}");
     }
 }

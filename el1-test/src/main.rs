@@ -28,6 +28,7 @@ mod persist;
 mod psci;
 mod random;
 mod scenarios;
+mod sdei;
 mod smc;
 mod smp;
 mod stop;

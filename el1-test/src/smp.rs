@@ -2,7 +2,7 @@
 
 use crate::percpu;
 use crate::stop::{self, KERNEL};
-use crate::{boot, check, cpu, gic, heartbeat, mmu, psci, scenarios};
+use crate::{boot, check, cpu, gic, heartbeat, mmu, psci, scenarios, sdei};
 use core::sync::atomic::Ordering::{Release, SeqCst};
 use smp_stop::{Admission, Core, StartError};
 
@@ -22,6 +22,8 @@ pub mod mishap {
     pub const PANIC_LATE: u64 = 1 << 36;
     /// It joins the storm, past the kernel's own coordinator.
     pub const STORM: u64 = 1 << 37;
+    /// It goes on at EL2, if there is one: as SDEI's client.
+    pub const CLIENT: u64 = 1 << 38;
 }
 
 /// Why a core was not started.
@@ -60,7 +62,12 @@ pub fn start(index: usize, mishap: u64) -> Result<(), Failure> {
 
 /// Starts a core and waits until it runs.
 pub fn bring_up(index: usize) -> bool {
-    match start(index, mishap::NONE) {
+    bring_up_with(index, mishap::NONE)
+}
+
+/// The same with a mishap that lets it run all the same.
+pub fn bring_up_with(index: usize, mishap: u64) -> bool {
+    match start(index, mishap) {
         Ok(()) => check::wait_for(format_args!("core {index} to come up"), || percpu::cpu(index).is_online()),
         Err(failure) => check!(false, "CPU_ON of core {index}: expected SUCCESS, saw {failure:?}: lost"),
     }
@@ -68,9 +75,14 @@ pub fn bring_up(index: usize) -> bool {
 
 /// Starts every other core, one after the other, and checks that all hearts beat and that all take interrupts.
 pub fn bring_up_all() -> bool {
+    bring_up_all_with(mishap::NONE)
+}
+
+/// The same, each with the same mishap.
+pub fn bring_up_all_with(mishap: u64) -> bool {
     let total = percpu::count();
     cpu::unmask_interrupts();
-    let up = 1 + percpu::others().filter(|&index| bring_up(index)).count();
+    let up = 1 + percpu::others().filter(|&index| bring_up_with(index, mishap)).count();
     check_eq!(up, total, "cores running")
         && heartbeat::check_alive(percpu::others())
         && gic::check_ipis(percpu::others())
@@ -85,6 +97,9 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     }
     if context & mishap::STORM != 0 {
         scenarios::storm::life();
+    }
+    if context & mishap::CLIENT != 0 {
+        sdei::become_client();
     }
     gic::init_core();
     if context & mishap::HANG_LATE != 0 {

@@ -321,6 +321,27 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "sdei-event-0",
+        story: "event 0: every call in every state; in and out of the handler; each core signals each, masked",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-event-0-no-el2",
+        payload_name: Some("sdei-event-0"),
+        story: "the same with EL1 as the client, on cores without EL2",
+        min_cores: 1,
+        el2: false,
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-not-the-client",
+        story: "SDEI is EL2's: to EL1 its calls do not exist",
+        min_cores: 1,
+        usual_cores: 1,
+        ..USUAL
+    },
+    Scenario {
         name: "log-read",
         story: "the log's frames have numbers without gaps and end marks; the oldest give way; no frame is torn",
         min_cores: 1,

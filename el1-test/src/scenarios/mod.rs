@@ -13,6 +13,7 @@ mod races;
 mod record;
 mod registers;
 mod reset;
+mod sdei;
 pub mod storm;
 mod sweep;
 mod wedge;
@@ -58,6 +59,8 @@ const ALL: &[(&str, usize, fn())] = &[
     ("cpu-on-races-stop", 2, races::cpu_on_races_stop),
     ("stop-record-reading", 2, record::reading),
     ("stop-record-at-highest-level", 2, record::at_highest_level),
+    ("sdei-event-0", 1, sdei::event_0),
+    ("sdei-not-the-client", 1, sdei::not_the_client),
     ("log-read", 1, log::log_read),
     ("el3-stack-overflow", 1, crash::stack_overflow),
     ("el3-panic", 1, crash::panic),

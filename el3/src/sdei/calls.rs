@@ -43,8 +43,7 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
             deliver::own(me).unmask();
             Ok(0)
         }
-        0x0d => Err(Error::OutOfResource),
-        0x0e => Err(Error::InvalidParameters),
+        0x0d | 0x0e => Err(Error::InvalidParameters),
         0x0f => signal(me, x1 as u32, x2),
         0x10 => features(x1 as u32),
         0x11 => private_reset(me),
