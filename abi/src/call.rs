@@ -24,6 +24,8 @@ pub const STOP_STATUS: u32 = BASE + 4;
 /// SMC64 only. (MPIDR, offset in 64-bit words) -> SUCCESS, x1 = number of words, x2-x17 = the words; NOT_PRESENT if the
 /// core was never stopped by force.
 pub const STOP_RECORD: u32 = BASE + 5;
+/// ([`policy::GET`] or [`policy::SET`], bits) -> SUCCESS, x1 = the policy in force; DENIED if it is locked.
+pub const STOP_POLICY: u32 = BASE + 6;
 /// SMC64 only. (frame number, counted from 0 at boot) -> SUCCESS, x1 = number of the frame returned: the one asked for, or
 /// the oldest that is left, x2 = its length in bytes, x3-x9 = the bytes of the defmt frame (rzCOBS, with its end mark);
 /// NOT_PRESENT if there is no such frame yet.
@@ -53,6 +55,21 @@ pub mod kind {
     pub const CRASH: u64 = 4;
     /// In a record only: the stop had timed out before the core came.
     pub const LATE: u64 = 5;
+}
+
+/// What [`STOP_POLICY`] takes and returns.
+pub mod policy {
+    /// Changes nothing.
+    pub const GET: u64 = 0;
+    /// The bits replace the policy.
+    pub const SET: u64 = 1;
+
+    /// CPU_ON takes back a core that belongs to another kernel than the caller's.
+    pub const RECLAIM: u64 = 1 << 0;
+    /// The first PSCI_VERSION, PSCI_FEATURES or CPU_ON of a new kernel stops every other core.
+    pub const FENCE: u64 = 1 << 1;
+    /// The policy stays as it is until the machine is reset.
+    pub const LOCK: u64 = 1 << 2;
 }
 
 /// Status codes.

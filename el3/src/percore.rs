@@ -26,6 +26,8 @@ pub struct PerCore {
     mpidr: AtomicU64,
     /// Address of its redistributor.
     pub redistributor: AtomicU64,
+    /// The owner that made the last call from which one is noted (`psci::owner`); 0 until there was one in this life.
+    pub owner: AtomicU64,
     /// How it is to start.
     pub start: crate::power::Mailbox,
     /// The log frame that it is making.
@@ -71,6 +73,7 @@ impl PerCore {
         self.index.store(core.index() as u64, Relaxed);
         self.mpidr.store(mpidr, Relaxed);
         self.redistributor.store(redistributor as u64, Relaxed);
+        self.owner.store(0, Relaxed);
         self.start.clear();
         #[cfg(target_os = "none")]
         self.draft.clear();

@@ -61,6 +61,7 @@ mod target {
     use crate::stop::COORDINATOR;
     use crate::{exception, gic, log, sdei};
     use aarch64_cpu::asm::barrier;
+    use core::sync::atomic::Ordering::Relaxed;
     use smp_stop::{Admission, Core};
 
     /// The physical counter, in ticks of CNTFRQ_EL0.
@@ -94,6 +95,7 @@ mod target {
         loop {
             let start = message(me);
             sdei::start(me);
+            me.owner.store(0, Relaxed);
             gic::reset_core(me);
             match COORDINATOR.arrive(me.core()) {
                 Admission::Go => enter(me, start),

@@ -255,6 +255,8 @@ mod target {
         let ids = Ids::read();
         let endianness = if start.big_endian { SCTLR_EE } else { 0 };
         SCTLR_EL1.set(SCTLR_EL1_RESET | endianness);
+        // An old root would make the core look like an old kernel's (psci::owner).
+        TTBR1_EL1.set(0);
         CPACR_EL1.set(0);
         CNTKCTL_EL1.set(0);
         MDSCR_EL1.set(0);
@@ -281,6 +283,10 @@ mod target {
         SCTLR_EL2.set(SCTLR_EL2_RESET | endianness);
         CPTR_EL2.set(CPTR_EL2_RESET);
         CNTHCTL_EL2.set(CNTHCTL_RESET);
+        TTBR0_EL2.set(0);
+        if ids.has_vhe() {
+            write_register!("s3_4_c2_c0_1", 0); // TTBR1_EL2
+        }
         CNTVOFF_EL2.set(0);
         VTTBR_EL2.set(0);
         VMPIDR_EL2.set(MPIDR_EL1.get());

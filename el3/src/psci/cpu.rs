@@ -1,14 +1,15 @@
 //! CPU_ON, CPU_OFF, AFFINITY_INFO.
 
+use super::owner::{self, Noted};
 use super::{Answer, address};
-use crate::context::spsr;
-use crate::percore;
+use crate::context::{Context, spsr};
+use crate::percore::{self, PerCore};
 use crate::power::{self, Start};
-use crate::stop::{self, COORDINATOR};
+use crate::stop::{self, COORDINATOR, policy};
 use aarch64_cpu::registers::*;
 use arm_psci::{AffinityInfo, ErrorCode};
 use platform::machine;
-use smp_stop::{Core, StartError, State};
+use smp_stop::{Core, Owner, StartError, State, Untaken};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
 #[inline]
@@ -17,25 +18,62 @@ pub fn core_of(mpidr: u64) -> Option<Core> {
     if index < crate::boot::count() { Core::new(index) } else { None }
 }
 
-/// CPU_ON (DEN0022, 5.1.4).
+/// CPU_ON (DEN0022, 5.1.4). `None`: something has to be stopped first, see [`on_after_stop`].
 #[inline]
-pub fn on(target: u64, entry: u64, context_id: u64) -> Answer {
-    let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
-    if !address::is_entry(entry) {
-        return Err(ErrorCode::InvalidAddress);
+pub fn on(target: u64, entry: u64, context_id: u64) -> Option<Answer> {
+    let me = percore::this();
+    let caller = owner::caller();
+    if owner::note(me, caller) == Noted::Fence {
+        return None;
     }
+    let target = match checked(target, entry) {
+        Ok(target) => target,
+        Err(error) => return Some(Err(error)),
+    };
     if COORDINATOR.core(target).state == State::On {
-        return Err(ErrorCode::AlreadyOn);
+        return if is_left_behind(target, caller) { None } else { Some(Err(ErrorCode::AlreadyOn)) };
     }
-    start(target, entry, context_id)
+    match start(me, target, caller, entry, context_id) {
+        Err(ErrorCode::AlreadyOn | ErrorCode::OnPending) if is_left_behind(target, caller) => None,
+        answer => Some(answer),
+    }
+}
+
+/// CPU_ON with the caller's whole context saved. A core that belongs to another kernel is stopped before it is started.
+pub fn on_after_stop(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: u64) -> Answer {
+    let caller = owner::caller();
+    let target = checked(target, entry)?;
+    match start(me, target, caller, entry, context_id) {
+        Err(ErrorCode::AlreadyOn | ErrorCode::OnPending) if is_left_behind(target, caller) => {}
+        answer => return answer,
+    }
+    match stop::take_back(me, context, target, caller) {
+        Ok(()) => {
+            deliver(target, entry, context_id);
+            Ok(0)
+        }
+        // Meanwhile it has turned off by itself, or another core was faster.
+        Err(Untaken::NotForeign) => start(me, target, caller, entry, context_id),
+        Err(Untaken::TimedOut | Untaken::Lost) => Err(ErrorCode::InternalFailure),
+    }
+}
+
+fn checked(target: u64, entry: u64) -> Result<Core, ErrorCode> {
+    let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
+    if address::is_entry(entry) { Ok(target) } else { Err(ErrorCode::InvalidAddress) }
+}
+
+/// Whether a core that is not OFF was left behind by another kernel than the caller's, and is to be taken back.
+#[inline]
+fn is_left_behind(target: Core, caller: Owner) -> bool {
+    COORDINATOR.owner(target).is_foreign_to(caller) && policy::reclaim()
 }
 
 /// Starts a core that was not ON a moment ago.
 #[inline(never)]
-fn start(target: Core, entry: u64, context_id: u64) -> Answer {
-    let me = percore::this().core();
-    match COORDINATOR.start(me, target) {
-        Err(StartError::OnPending) => await_arrival(me, target),
+fn start(me: &PerCore, target: Core, caller: Owner, entry: u64, context_id: u64) -> Answer {
+    match COORDINATOR.start_as(me.core(), target, caller) {
+        Err(StartError::OnPending) => await_arrival(me.core(), target, caller),
         started => started,
     }
     .map_err(|error| match error {
@@ -43,19 +81,24 @@ fn start(target: Core, entry: u64, context_id: u64) -> Answer {
         StartError::OnPending => ErrorCode::OnPending,
         StartError::Denied => ErrorCode::Denied,
     })?;
-    power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
+    deliver(target, entry, context_id);
     Ok(0)
+}
+
+/// Lets a claimed core arrive.
+fn deliver(target: Core, entry: u64, context_id: u64) {
+    power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
 }
 
 /// Somebody else is starting the core. That takes no time to speak of, and a caller can do more with ALREADY_ON than with
 /// ON_PENDING: waits a little until it is clear.
 #[cold]
-fn await_arrival(me: Core, target: Core) -> Result<(), StartError> {
+fn await_arrival(me: Core, target: Core, caller: Owner) -> Result<(), StartError> {
     const MICROSECONDS: u64 = 1_000_000;
     let patience = stop::timeout(MICROSECONDS);
     let began = power::now();
     loop {
-        match COORDINATOR.start(me, target) {
+        match COORDINATOR.start_as(me, target, caller) {
             Err(StartError::OnPending) if COORDINATOR.is_condemned(me) => return Err(StartError::Denied),
             Err(StartError::OnPending)
                 if patience.is_some_and(|ticks| power::now().wrapping_sub(began) < ticks) =>

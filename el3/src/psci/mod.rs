@@ -5,6 +5,7 @@
 pub mod address;
 #[cfg(target_os = "none")]
 pub mod cpu;
+pub mod owner;
 #[cfg(target_os = "none")]
 pub mod system;
 
@@ -78,8 +79,10 @@ pub fn features(id: u32) -> u64 {
 
 #[cfg(target_os = "none")]
 mod target {
+    use super::owner::{self, Noted};
     use super::{Answer, FUNCTIONS, MIGRATE_INFO, SLOTS, VERSION, cpu, features, slot};
     use crate::context::Context;
+    use crate::percore;
     use crate::smccc::{Handler, Path, unknown};
     use arm_psci::FunctionId;
 
@@ -116,11 +119,17 @@ mod target {
     }
 
     extern "C" fn version(_: u64, _: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        if owner::note(percore::this(), owner::caller()) == Noted::Fence {
+            return Path::Slow;
+        }
         context.answer(VERSION);
         Path::Done
     }
 
     extern "C" fn psci_features(_: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        if owner::note(percore::this(), owner::caller()) == Noted::Fence {
+            return Path::Slow;
+        }
         context.answer(features(x1 as u32));
         Path::Done
     }
@@ -140,15 +149,20 @@ mod target {
 
     extern "C" fn cpu_on32(_: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
         let [x1, x2, x3] = [x1, x2, x3].map(|x| u64::from(x as u32));
-        done(cpu::on(x1, x2, x3), context)
+        unless_waiting(cpu::on(x1, x2, x3), context)
     }
 
     extern "C" fn cpu_on64(_: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
-        done(cpu::on(x1, x2, x3), context)
+        unless_waiting(cpu::on(x1, x2, x3), context)
     }
 
     extern "C" fn slow(_: u64, _: u64, _: u64, _: u64, _: &mut Context) -> Path {
         Path::Slow
+    }
+
+    #[inline]
+    fn unless_waiting(answer: Option<Answer>, context: &mut Context) -> Path {
+        answer.map_or(Path::Slow, |answer| done(answer, context))
     }
 
     #[inline]

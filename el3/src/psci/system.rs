@@ -1,7 +1,9 @@
-//! The functions that wait or do not return: CPU_OFF, SYSTEM_OFF, SYSTEM_RESET and their second forms.
+//! The functions that wait or do not return: CPU_OFF, SYSTEM_OFF, SYSTEM_RESET and their second forms, and any first
+//! call of a new kernel that has to wait until an old one's cores are OFF.
 //!
 //! Each that ends the machine goes through the coordinator: all other cores are OFF first.
 
+use super::owner::{self, Noted};
 use super::{code, cpu};
 use crate::context::Context;
 use crate::percore::PerCore;
@@ -11,7 +13,16 @@ use smp_stop::Kind;
 
 /// Carries out one of these, with the caller's whole context saved. `None`: it is not one.
 pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()> {
-    if !is_here(FunctionId::try_from(x[0] as u32).ok()?) {
+    let function = FunctionId::try_from(x[0] as u32).ok()?;
+    if is_first_call(function) {
+        fence(me, context);
+    }
+    if let FunctionId::CpuOn32 | FunctionId::CpuOn64 = function {
+        let [_, target, entry, context_id] = arguments(function, x);
+        context.answer(code(cpu::on_after_stop(me, context, target, entry, context_id)));
+        return Some(());
+    }
+    if !ends_something(function) {
         return None;
     }
     let (kind, then) = match Function::try_from(x) {
@@ -30,7 +41,29 @@ pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()
     stop::machine_stop(me, context, kind, then)
 }
 
-fn is_here(function: FunctionId) -> bool {
+/// The calls by which a kernel makes itself known (`owner::note`).
+fn is_first_call(function: FunctionId) -> bool {
+    matches!(
+        function,
+        FunctionId::PsciVersion | FunctionId::PsciFeatures | FunctionId::CpuOn32 | FunctionId::CpuOn64
+    )
+}
+
+/// Stops everybody else before a new kernel's first call is answered, if that is the policy.
+fn fence(me: &PerCore, context: &Context) {
+    let caller = owner::caller();
+    if owner::note(me, caller) == Noted::Fence {
+        stop::fence(me, context);
+        owner::take(me, caller);
+    }
+}
+
+/// Without their upper halves in an SMC32 (DEN0028, 2.7).
+fn arguments(function: FunctionId, x: &[u64; 4]) -> [u64; 4] {
+    if function == FunctionId::CpuOn32 { x.map(|x| u64::from(x as u32)) } else { *x }
+}
+
+fn ends_something(function: FunctionId) -> bool {
     matches!(
         function,
         FunctionId::CpuOff

@@ -4,13 +4,14 @@ use abi::call::{self, SMC64};
 use smp_stop::Kind;
 
 /// What STOP_FEATURES knows: each call, and whether it has an SMC32 and an SMC64 form.
-const CALLS: [(u32, bool, bool); 7] = [
+const CALLS: [(u32, bool, bool); 8] = [
     (call::STOP_VERSION, true, true),
     (call::STOP_FEATURES, true, true),
     (call::STOP_OTHERS, true, true),
     (call::STOP_ONE, true, true),
     (call::STOP_STATUS, true, true),
     (call::STOP_RECORD, false, true),
+    (call::STOP_POLICY, true, true),
     (call::LOG_READ, false, true),
 ];
 
@@ -40,7 +41,7 @@ mod target {
     use crate::percore::{self, PerCore};
     use crate::psci::cpu::{self, core_of};
     use crate::smccc::Path;
-    use crate::stop::{self, COORDINATOR, Outcome, record};
+    use crate::stop::{self, COORDINATOR, Outcome, policy, record};
     use abi::call::{self, SMC64, status};
     use smp_stop::{Kind, Scope};
 
@@ -62,6 +63,7 @@ mod target {
                     }
                     Some(call::STOP_STATUS) => stop_status(x, context),
                     Some(call::STOP_RECORD) => stop_record(x, context),
+                    Some(call::STOP_POLICY) => stop_policy(x, context),
                     Some(call::LOG_READ) => log_read(x, context),
                     _ => context.unknown(),
                 }
@@ -139,6 +141,16 @@ mod target {
         context.x[1] = count;
     }
 
+    fn stop_policy(x: [u64; 4], context: &mut Context) {
+        match policy::call(x[1], x[2]) {
+            Ok(bits) => {
+                answer(status::SUCCESS, context);
+                context.x[1] = bits;
+            }
+            Err(error) => answer(error, context),
+        }
+    }
+
     fn log_read(x: [u64; 4], context: &mut Context) {
         let Some(frame) = log::RING.get(x[1]) else { return answer(status::NOT_PRESENT, context) };
         context.answer_four([status::SUCCESS as u64, frame.number, frame.length as u64, 0]);
@@ -159,7 +171,7 @@ mod tests {
         assert_eq!(decode(call::STOP_OTHERS | SMC64), Some(call::STOP_OTHERS));
         assert_eq!(decode(call::STOP_RECORD), None);
         assert_eq!(decode(call::STOP_RECORD | SMC64), Some(call::STOP_RECORD));
-        assert_eq!(decode(call::BASE + 6), None);
+        assert_eq!(decode(call::BASE + 8), None);
         assert_eq!(decode(call::BASE + 0x100), None);
     }
 

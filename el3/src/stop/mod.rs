@@ -1,6 +1,7 @@
 //! The coordinator's EL3 backend: a Group 0 SGI reaches every core, and to park is to be OFF in firmware.
 
 pub mod calls;
+pub mod policy;
 #[cfg(target_os = "none")]
 pub mod record;
 
@@ -27,7 +28,9 @@ mod target {
     use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
     use abi::call::kind;
     use platform::machine;
-    use smp_stop::{Backend, Core, Failure, Kind, Patience, Scope, State, Stopped, Stragglers, Targets};
+    use smp_stop::{
+        Backend, Core, Failure, Kind, Owner, Patience, Scope, State, Stopped, Stragglers, Targets, Untaken,
+    };
 
     /// A second in microseconds, as [`timeout`] takes it.
     const SECOND: u64 = 1_000_000;
@@ -119,12 +122,37 @@ mod target {
     /// same, after five attempts of a second each.
     pub fn machine_stop(me: &PerCore, context: &Context, kind: Kind, then: Then) -> ! {
         let backend = El3 { me, context, then };
-        let patience = Patience { timeout: timeout(SECOND), attempts: 5 };
-        if let Err(left) = COORDINATOR.stop(&backend, me.core(), kind, Scope::Others, patience) {
+        if let Err(left) = COORDINATOR.stop(&backend, me.core(), kind, Scope::Others, thorough()) {
             defmt::error!("{=u64} cores did not stop", left.count as u64);
         }
         finish(then);
         park(me, context)
+    }
+
+    fn thorough() -> Patience {
+        Patience { timeout: timeout(SECOND), attempts: 5 }
+    }
+
+    /// Stops everybody else because the caller's kernel is a new one. Who does not come in time stays condemned.
+    pub fn fence(me: &PerCore, context: &Context) {
+        let backend = El3 { me, context, then: Then::Return };
+        match COORDINATOR.stop(&backend, me.core(), Kind::Stop, Scope::Others, thorough()) {
+            Ok(stopped) => defmt::info!("fence: {=u64} cores stopped", stopped.count as u64),
+            Err(left) => defmt::error!("fence: {=u64} cores did not stop", left.count as u64),
+        }
+    }
+
+    /// Stops a core that another kernel has left behind, and claims it for the caller's. A caller that loses is parked.
+    pub fn take_back(me: &PerCore, context: &Context, target: Core, owner: Owner) -> Result<(), Untaken> {
+        let backend = El3 { me, context, then: Then::Return };
+        let outcome = COORDINATOR.take_back(&backend, me.core(), target, owner, thorough());
+        match outcome {
+            Ok(()) => defmt::info!("core {=u64} taken back", target.index() as u64),
+            Err(Untaken::NotForeign) => {}
+            Err(Untaken::TimedOut) => defmt::error!("core {=u64} did not stop", target.index() as u64),
+            Err(Untaken::Lost) => park(me, context),
+        }
+        outcome
     }
 
     /// The calling core was stopped by force: leaves its record and turns OFF.
@@ -196,4 +224,4 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{Then, for_crash, machine_stop, park, relax, stop, timeout};
+pub use target::{Then, fence, for_crash, machine_stop, park, relax, stop, take_back, timeout};

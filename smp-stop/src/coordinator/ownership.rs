@@ -22,9 +22,9 @@ impl<const N: usize> Coordinator<N> {
     }
 
     /// `by` asks to stop `target` because its owner is gone. Granted, it goes on as [`Coordinator::request`] for one core
-    /// does, and ends with [`Coordinator::restart`]. `None`: the core is no (or no longer) foreign.
+    /// does, and ends with [`Coordinator::restart`]. `None`: the core is no (or no longer) foreign, or it is `by`.
     pub fn reclaim(&self, by: Core, target: Core, owner: Owner) -> Result<Option<Ticket>, Refusal> {
-        if !self.is_foreign(target, owner) {
+        if target == by || !self.is_foreign(target, owner) {
             return Ok(None);
         }
         let mut ticket = self.publish(by, Kind::Stop, Scope::One(target))?;
