@@ -167,8 +167,15 @@ impl<const N: usize> Coordinator<N> {
     }
 
     /// The core's word now.
+    #[inline(always)]
     pub fn core(&self, core: Core) -> CoreWord {
         CoreWord::unpack(self.word(core).load(Acquire))
+    }
+
+    /// What the core is doing now.
+    #[inline]
+    pub fn state(&self, core: Core) -> State {
+        self.core(core).state
     }
 
     /// The stop word now.

@@ -1,9 +1,9 @@
 //! CPU_ON, CPU_OFF, AFFINITY_INFO.
 
-use super::owner::{self, Noted};
+use super::owner;
 use super::{Answer, address};
 use crate::context::{Context, spsr};
-use crate::percore::{self, PerCore};
+use crate::percore::PerCore;
 use crate::power::{self, Start};
 use crate::stop::{self, COORDINATOR, policy};
 use aarch64_cpu::registers::*;
@@ -18,49 +18,45 @@ pub fn core_of(mpidr: u64) -> Option<Core> {
     if index < crate::boot::count() { Core::new(index) } else { None }
 }
 
-/// CPU_ON (DEN0022, 5.1.4). `None`: something has to be stopped first, see [`on_after_stop`].
+/// Whether CPU_ON has nothing to do (ALREADY_ON). Everything else about it may wait, see [`on`].
 #[inline]
-pub fn on(target: u64, entry: u64, context_id: u64) -> Option<Answer> {
-    let me = percore::this();
-    let caller = owner::caller();
-    if owner::note(me, caller) == Noted::Fence {
-        return None;
-    }
-    let target = match checked(target, entry) {
-        Ok(target) => target,
-        Err(error) => return Some(Err(error)),
-    };
-    if COORDINATOR.core(target).state == State::On {
-        return if is_left_behind(target, caller) { None } else { Some(Err(ErrorCode::AlreadyOn)) };
-    }
-    match start(me, target, caller, entry, context_id) {
-        Err(ErrorCode::AlreadyOn | ErrorCode::OnPending) if is_left_behind(target, caller) => None,
-        answer => Some(answer),
-    }
+pub fn is_already_on(target: u64, entry: u64, caller: Owner) -> bool {
+    let Some(target) = core_of(target) else { return false };
+    address::is_entry(entry) && COORDINATOR.state(target) == State::On && !is_left_behind(target, caller)
 }
 
-/// CPU_ON with the caller's whole context saved. A core that belongs to another kernel is stopped before it is started.
-pub fn on_after_stop(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: u64) -> Answer {
+/// CPU_ON (DEN0022, 5.1.4), with the caller's whole context saved. A core that belongs to another kernel is stopped before it
+/// is started.
+pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: u64) -> Answer {
     let caller = owner::caller();
-    let target = checked(target, entry)?;
-    match start(me, target, caller, entry, context_id) {
-        Err(ErrorCode::AlreadyOn | ErrorCode::OnPending) if is_left_behind(target, caller) => {}
-        answer => return answer,
+    let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
+    if !address::is_entry(entry) {
+        return Err(ErrorCode::InvalidAddress);
+    }
+    claim(me, context, target, caller)?;
+    power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
+    Ok(0)
+}
+
+fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result<(), ErrorCode> {
+    match claim_off(me.core(), target, caller) {
+        Err(StartError::AlreadyOn | StartError::OnPending) if is_left_behind(target, caller) => {}
+        claimed => return claimed.map_err(code),
     }
     match stop::take_back(me, context, target, caller) {
-        Ok(()) => {
-            deliver(target, entry, context_id);
-            Ok(0)
-        }
+        Ok(()) => Ok(()),
         // Meanwhile it has turned off by itself, or another core was faster.
-        Err(Untaken::NotForeign) => start(me, target, caller, entry, context_id),
+        Err(Untaken::NotForeign) => claim_off(me.core(), target, caller).map_err(code),
         Err(Untaken::TimedOut | Untaken::Lost) => Err(ErrorCode::InternalFailure),
     }
 }
 
-fn checked(target: u64, entry: u64) -> Result<Core, ErrorCode> {
-    let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
-    if address::is_entry(entry) { Ok(target) } else { Err(ErrorCode::InvalidAddress) }
+fn code(error: StartError) -> ErrorCode {
+    match error {
+        StartError::AlreadyOn => ErrorCode::AlreadyOn,
+        StartError::OnPending => ErrorCode::OnPending,
+        StartError::Denied => ErrorCode::Denied,
+    }
 }
 
 /// Whether a core that is not OFF was left behind by another kernel than the caller's, and is to be taken back.
@@ -69,31 +65,9 @@ fn is_left_behind(target: Core, caller: Owner) -> bool {
     COORDINATOR.owner(target).is_foreign_to(caller) && policy::reclaim()
 }
 
-/// Starts a core that was not ON a moment ago.
-#[inline(never)]
-fn start(me: &PerCore, target: Core, caller: Owner, entry: u64, context_id: u64) -> Answer {
-    match COORDINATOR.start_as(me.core(), target, caller) {
-        Err(StartError::OnPending) => await_arrival(me.core(), target, caller),
-        started => started,
-    }
-    .map_err(|error| match error {
-        StartError::AlreadyOn => ErrorCode::AlreadyOn,
-        StartError::OnPending => ErrorCode::OnPending,
-        StartError::Denied => ErrorCode::Denied,
-    })?;
-    deliver(target, entry, context_id);
-    Ok(0)
-}
-
-/// Lets a claimed core arrive.
-fn deliver(target: Core, entry: u64, context_id: u64) {
-    power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
-}
-
-/// Somebody else is starting the core. That takes no time to speak of, and a caller can do more with ALREADY_ON than with
-/// ON_PENDING: waits a little until it is clear.
-#[cold]
-fn await_arrival(me: Core, target: Core, caller: Owner) -> Result<(), StartError> {
+/// Claims a core that is OFF. Somebody else may be starting it: that takes no time to speak of, and a caller can do more
+/// with ALREADY_ON than with ON_PENDING, so waits a little until it is clear.
+fn claim_off(me: Core, target: Core, caller: Owner) -> Result<(), StartError> {
     const MICROSECONDS: u64 = 1_000_000;
     let patience = stop::timeout(MICROSECONDS);
     let began = power::now();
@@ -133,7 +107,7 @@ pub fn off() -> ! {
 #[inline]
 pub fn affinity_info(mpidr: u64, level: u32) -> Answer {
     match core_of(mpidr) {
-        Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.core(core).state)),
+        Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.state(core))),
         _ => Err(ErrorCode::InvalidParameters),
     }
 }

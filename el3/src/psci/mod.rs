@@ -79,12 +79,11 @@ pub fn features(id: u32) -> u64 {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::owner::{self, Noted};
-    use super::{Answer, FUNCTIONS, MIGRATE_INFO, SLOTS, VERSION, cpu, features, slot};
+    use super::{Answer, FUNCTIONS, MIGRATE_INFO, SLOTS, VERSION, code, cpu, features, owner, slot};
     use crate::context::Context;
     use crate::percore;
     use crate::smccc::{Handler, Path, unknown};
-    use arm_psci::FunctionId;
+    use arm_psci::{ErrorCode, FunctionId};
 
     /// By slot: what carries the function out.
     static HANDLERS: [Handler; SLOTS] = {
@@ -119,7 +118,7 @@ mod target {
     }
 
     extern "C" fn version(_: u64, _: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        if owner::note(percore::this(), owner::caller()) == Noted::Fence {
+        if owner::is_new(percore::this(), owner::caller()) {
             return Path::Slow;
         }
         context.answer(VERSION);
@@ -127,7 +126,7 @@ mod target {
     }
 
     extern "C" fn psci_features(_: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        if owner::note(percore::this(), owner::caller()) == Noted::Fence {
+        if owner::is_new(percore::this(), owner::caller()) {
             return Path::Slow;
         }
         context.answer(features(x1 as u32));
@@ -147,13 +146,17 @@ mod target {
         done(cpu::affinity_info(x1, x2 as u32), context)
     }
 
-    extern "C" fn cpu_on32(_: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+    extern "C" fn cpu_on32(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
         let [x1, x2, x3] = [x1, x2, x3].map(|x| u64::from(x as u32));
-        unless_waiting(cpu::on(x1, x2, x3), context)
+        cpu_on64(x0, x1, x2, x3, context)
     }
 
-    extern "C" fn cpu_on64(_: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
-        unless_waiting(cpu::on(x1, x2, x3), context)
+    extern "C" fn cpu_on64(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
+        let caller = owner::caller();
+        if owner::is_new(percore::this(), caller) || !cpu::is_already_on(x1, x2, caller) {
+            return Path::Slow;
+        }
+        done(Err(ErrorCode::AlreadyOn), context)
     }
 
     extern "C" fn slow(_: u64, _: u64, _: u64, _: u64, _: &mut Context) -> Path {
@@ -161,13 +164,8 @@ mod target {
     }
 
     #[inline]
-    fn unless_waiting(answer: Option<Answer>, context: &mut Context) -> Path {
-        answer.map_or(Path::Slow, |answer| done(answer, context))
-    }
-
-    #[inline]
     fn done(answer: Answer, context: &mut Context) -> Path {
-        context.answer(super::code(answer));
+        context.answer(code(answer));
         Path::Done
     }
 }

@@ -56,21 +56,13 @@ impl Regime {
 #[cfg(target_os = "none")]
 mod target {
     use super::Regime;
+    use crate::context::Context;
     use crate::percore::PerCore;
-    use crate::stop::{COORDINATOR, policy};
+    use crate::stop::{self, COORDINATOR, policy};
     use aarch64_cpu::registers::*;
     use arm_sysregs::el2::accessors as el2;
     use core::sync::atomic::Ordering::Relaxed;
     use smp_stop::Owner;
-
-    /// What came of [`note`].
-    #[derive(Clone, Copy, PartialEq, Eq)]
-    pub enum Noted {
-        /// The core belongs to the caller, or nobody knows who that is.
-        Done,
-        /// A new owner: the others have to be stopped first.
-        Fence,
-    }
 
     /// Who makes the SMC that is being answered.
     #[inline]
@@ -83,27 +75,22 @@ mod target {
         }
     }
 
-    /// The core belongs to whoever makes one of a kernel's first calls on it. `Fence`: that is somebody new, and the policy is
-    /// to stop what the one before has left behind; then nothing is noted yet.
+    /// Whether a call that makes a kernel known comes from another one than the last on this core: [`settle`] it first.
     #[inline]
-    pub fn note(me: &PerCore, caller: Owner) -> Noted {
-        if caller.number() == me.owner.load(Relaxed) { Noted::Done } else { note_other(me, caller) }
+    pub fn is_new(me: &PerCore, caller: Owner) -> bool {
+        caller.number() != me.owner.load(Relaxed) && caller != Owner::NONE
     }
 
-    #[cold]
-    fn note_other(me: &PerCore, caller: Owner) -> Noted {
-        if caller == Owner::NONE {
-            return Noted::Done;
+    /// The core belongs to the caller from now on. What another kernel has left behind is stopped first, if that is the
+    /// policy.
+    pub fn settle(me: &PerCore, context: &Context) {
+        let caller = caller();
+        if !is_new(me, caller) {
+            return;
         }
         if policy::fence() && COORDINATOR.owner(me.core()).is_foreign_to(caller) {
-            return Noted::Fence;
+            stop::fence(me, context);
         }
-        take(me, caller);
-        Noted::Done
-    }
-
-    /// The calling core belongs to `caller`.
-    pub fn take(me: &PerCore, caller: Owner) {
         defmt::info!("owner {=u64:#x}", caller.number());
         COORDINATOR.note_owner(me.core(), caller);
         me.owner.store(caller.number(), Relaxed);
@@ -111,7 +98,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{Noted, caller, note, take};
+pub use target::{caller, is_new, settle};
 
 #[cfg(test)]
 mod tests {

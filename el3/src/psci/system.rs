@@ -1,10 +1,9 @@
-//! The functions that wait or do not return: CPU_OFF, SYSTEM_OFF, SYSTEM_RESET and their second forms, and any first
-//! call of a new kernel that has to wait until an old one's cores are OFF.
+//! The functions that wait or do not return: CPU_ON, CPU_OFF, SYSTEM_OFF, SYSTEM_RESET and their second forms; and any
+//! first call of a new kernel.
 //!
 //! Each that ends the machine goes through the coordinator: all other cores are OFF first.
 
-use super::owner::{self, Noted};
-use super::{code, cpu};
+use super::{code, cpu, owner};
 use crate::context::Context;
 use crate::percore::PerCore;
 use crate::stop::{self, Then};
@@ -15,11 +14,11 @@ use smp_stop::Kind;
 pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()> {
     let function = FunctionId::try_from(x[0] as u32).ok()?;
     if is_first_call(function) {
-        fence(me, context);
+        owner::settle(me, context);
     }
     if let FunctionId::CpuOn32 | FunctionId::CpuOn64 = function {
         let [_, target, entry, context_id] = arguments(function, x);
-        context.answer(code(cpu::on_after_stop(me, context, target, entry, context_id)));
+        context.answer(code(cpu::on(me, context, target, entry, context_id)));
         return Some(());
     }
     if !ends_something(function) {
@@ -41,21 +40,12 @@ pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()
     stop::machine_stop(me, context, kind, then)
 }
 
-/// The calls by which a kernel makes itself known (`owner::note`).
+/// The calls by which a kernel makes itself known ([`owner::is_new`]).
 fn is_first_call(function: FunctionId) -> bool {
     matches!(
         function,
         FunctionId::PsciVersion | FunctionId::PsciFeatures | FunctionId::CpuOn32 | FunctionId::CpuOn64
     )
-}
-
-/// Stops everybody else before a new kernel's first call is answered, if that is the policy.
-fn fence(me: &PerCore, context: &Context) {
-    let caller = owner::caller();
-    if owner::note(me, caller) == Noted::Fence {
-        stop::fence(me, context);
-        owner::take(me, caller);
-    }
 }
 
 /// Without their upper halves in an SMC32 (DEN0028, 2.7).

@@ -6,6 +6,7 @@ use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 impl<const N: usize> Coordinator<N> {
     /// Whom the core belongs to. Of a core that is `Off` it is the last one's.
+    #[inline]
     pub fn owner(&self, core: Core) -> Owner {
         Owner::new(self.owners[core.index()].load(Acquire))
     }
