@@ -82,6 +82,12 @@ pub fn stop_record(mpidr: u64) -> Result<StopRecord, i64> {
     Ok(zerocopy::transmute!(words))
 }
 
+/// STOP_POLICY: the policy in force, or the error.
+pub fn stop_policy(operation: u64, bits: u64) -> Result<u64, i64> {
+    let [status, now, ..] = psci::smc(call::STOP_POLICY | call::SMC64, &[operation, bits]);
+    if status == 0 { Ok(now) } else { Err(status as i64) }
+}
+
 /// A frame of the monitor's log.
 pub struct LogFrame {
     /// Its number, counted from boot.

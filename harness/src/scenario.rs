@@ -299,6 +299,37 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "ownership-take-back",
+        story: "wedged, hanging, foreign and running cores of a dead kernel come back with nothing but CPU_ON",
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-boot-core",
+        story: "the next kernel runs on core 1 and takes core 0, which the dead one had booted on, back with CPU_ON",
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-without-mmu",
+        story: "a caller without translation gets ALREADY_ON for a dead kernel's cores, with translation SUCCESS",
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-race",
+        story: "several cores take back one that a dead kernel left: exactly one SUCCESS, else ALREADY_ON or ON_PENDING",
+        usual_cores: 4,
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-reclaim-off",
+        story: "STOP_POLICY without reclaim: ALREADY_ON as ever; with it, locked: it stays",
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-fence",
+        story: "STOP_POLICY with fence: the next kernel's first PSCI call stops every core of the one before",
+        ..USUAL
+    },
+    Scenario {
         name: "stop-record",
         story: "a wedged core's PC, x0-x30 and PSTATE in its stop record, as they were",
         ..USUAL

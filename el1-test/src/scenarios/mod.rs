@@ -8,6 +8,7 @@ mod features;
 mod input;
 mod log;
 mod orders;
+mod ownership;
 mod panics;
 mod races;
 mod record;
@@ -51,6 +52,12 @@ const ALL: &[(&str, usize, fn())] = &[
     ("foreign-core", 2, wedge::foreign_core),
     ("takeback-stop-one", 2, wedge::takeback_stop_one),
     ("takeback-stop-others", 2, wedge::takeback_stop_others),
+    ("ownership-take-back", 2, ownership::take_back),
+    ("ownership-boot-core", 2, ownership::take_back_boot_core),
+    ("ownership-without-mmu", 2, ownership::without_mmu),
+    ("ownership-race", 2, ownership::race),
+    ("ownership-reclaim-off", 2, ownership::reclaim_off),
+    ("ownership-fence", 2, ownership::fence),
     ("stop-record", 2, wedge::stop_record),
     ("panic-on-starting-core-reboot-sweep", 2, sweep::panic_on_starting_core_reboot_sweep),
     ("stop-crash-reset-orders", 2, orders::stop_crash_reset_orders),

@@ -59,6 +59,11 @@ fn wedge_core(index: usize, how: Wedge) {
     check::wait_for(format_args!("core {index} to be wedged ({how:?})"), || note.get() == 1);
 }
 
+/// Wedges a core in a loop, and waits until it is.
+pub fn wedge_in_loop(index: usize) {
+    wedge_core(index, Wedge::Loop);
+}
+
 /// A core spins.
 pub fn wedged_loop() {
     wedged(Wedge::Loop);
@@ -91,7 +96,8 @@ fn wedged(how: Wedge) {
     panic!("with a wedged core");
 }
 
-fn check_stopped_by_force(index: usize, reason: u64) {
+/// Checks STOP_STATUS's reason for a core.
+pub fn check_stopped_by_force(index: usize, reason: u64) {
     match vendor::stop_status(percpu::cpu(index).mpidr()) {
         Err(status) if status == i64::from(psci::NOT_SUPPORTED) => {}
         Err(status) => {
@@ -137,12 +143,18 @@ pub fn foreign_core() {
     kexec::load();
     panic::expect(|| ());
     step!("core {foreign} is started outside the kernel; core {} panics", cpu::index());
-    counter.set(0);
-    let status =
-        psci::cpu_on(percpu::cpu(foreign).mpidr(), mmu::physical_of(foreign_entry), &raw const *counter as u64);
-    check_eq!(status, psci::SUCCESS, "CPU_ON of core {foreign}");
-    check::wait_for(format_args!("the foreign core to count"), || counter.get() > 1000);
+    start_foreign(foreign);
     panic!("with a foreign core");
+}
+
+/// Starts a core outside the kernel, and waits until it runs.
+pub fn start_foreign(index: usize) {
+    let counter = &persist::mailbox()[index];
+    counter.set(0);
+    let entry = mmu::physical_of(foreign_entry);
+    let status = psci::cpu_on(percpu::cpu(index).mpidr(), entry, &raw const *counter as u64);
+    check_eq!(status, psci::SUCCESS, "CPU_ON of core {index}");
+    check::wait_for(format_args!("the foreign core {index} to count"), || counter.get() > 1000);
 }
 
 /// This kernel dies without stopping anybody: one core wedged, the others running on. The next one takes each back with

@@ -65,16 +65,18 @@ fn is_left_behind(target: Core, caller: Owner) -> bool {
     COORDINATOR.owner(target).is_foreign_to(caller) && policy::reclaim()
 }
 
-/// Claims a core that is OFF. Somebody else may be starting it: that takes no time to speak of, and a caller can do more
-/// with ALREADY_ON than with ON_PENDING, so waits a little until it is clear.
+/// Claims a core that is OFF. Somebody else may be starting it, or stopping just this core: that takes little time, and a
+/// caller can do more with SUCCESS or ALREADY_ON than with ON_PENDING or DENIED, so waits until it is clear.
 fn claim_off(me: Core, target: Core, caller: Owner) -> Result<(), StartError> {
     const MICROSECONDS: u64 = 1_000_000;
     let patience = stop::timeout(MICROSECONDS);
     let began = power::now();
     loop {
         match COORDINATOR.start_as(me, target, caller) {
-            Err(StartError::OnPending) if COORDINATOR.is_condemned(me) => return Err(StartError::Denied),
-            Err(StartError::OnPending)
+            Err(StartError::OnPending | StartError::Denied) if COORDINATOR.is_condemned(me) => {
+                return Err(StartError::Denied);
+            }
+            Err(StartError::OnPending | StartError::Denied)
                 if patience.is_some_and(|ticks| power::now().wrapping_sub(began) < ticks) =>
             {
                 stop::relax()

@@ -1,0 +1,229 @@
+//! Cores that a dead kernel has left behind, and that the next one gets with nothing but CPU_ON.
+
+use crate::scenarios::wedge::{self, check_stopped_by_force};
+use crate::vendor::{self, Outcome};
+use crate::{boot, check, cpu, heartbeat, kexec, mmu, percpu, persist, psci, smp, verify};
+use abi::call::{kind, policy, status};
+use core::arch::global_asm;
+use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::{AtomicI64, AtomicUsize};
+use smp_stop::Kind;
+
+global_asm!(include_str!("ownership.S"));
+
+unsafe extern "C" {
+    fn smc_without_translation(function: u64, x1: u64, x2: u64, x3: u64, at: u64) -> i64;
+    fn without_translation();
+}
+
+fn mpidr(index: usize) -> u64 {
+    percpu::cpu(index).mpidr()
+}
+
+/// CPU_ON past the kernel's own coordinator.
+fn cpu_on(index: usize) -> i32 {
+    psci::cpu_on(mpidr(index), mmu::physical_of(boot::secondary_entry), index as u64)
+}
+
+/// What the kernel that dies leaves: core 1 wedged, one that it does not know of, one that hangs in its first
+/// instructions, and the others running.
+fn leave_everything_behind() {
+    let mut left = percpu::others();
+    let (wedged, foreign, hanging) = (left.next(), left.next(), left.next());
+    for index in wedged.into_iter().chain(left) {
+        smp::bring_up(index);
+    }
+    if let Some(index) = hanging {
+        step!("core {index} hangs as it starts");
+        check_eq!(smp::start(index, smp::mishap::HANG_EARLY), Ok(()), "CPU_ON of core {index}");
+    }
+    if let Some(index) = foreign {
+        step!("core {index} is started outside the kernel");
+        wedge::start_foreign(index);
+    }
+    if let Some(index) = wedged {
+        step!("core {index} is wedged, interrupts masked");
+        wedge::wedge_in_loop(index);
+    }
+}
+
+/// Whether this is the kernel that dies: it does so when `prepare` is done, and nobody is stopped.
+fn dies_first(prepare: fn()) -> bool {
+    if persist::page().phase.get() == 1 {
+        step!("the second kernel is up, on core {}", cpu::index());
+        return false;
+    }
+    persist::page().phase.set(1);
+    kexec::load();
+    prepare();
+    step!("core {} starts the next kernel and stops nobody", cpu::index());
+    kexec::start()
+}
+
+fn check_on(index: usize) {
+    check_eq!(
+        psci::affinity_info(mpidr(index)),
+        psci::STATE_ON,
+        "AFFINITY_INFO of core {index} of the dead kernel"
+    );
+}
+
+/// Each other core comes with CPU_ON, and only once.
+fn take_everyone_back() {
+    for index in percpu::others() {
+        check_on(index);
+        smp::bring_up(index);
+        check_stopped_by_force(index, kind::STOP);
+        check_eq!(cpu_on(index), psci::ALREADY_ON, "CPU_ON of core {index}, which is this kernel's now");
+    }
+    heartbeat::check_alive(percpu::others());
+    verify::predecessor_is_still();
+    check_stop_and_start();
+}
+
+fn check_stop_and_start() {
+    let others = percpu::others().count() as u64;
+    check_eq!(vendor::stop_others(Kind::Stop, 0), Outcome::Stopped(others), "STOP_OTHERS");
+    smp::forget_others();
+    verify::stopped_and_startable();
+}
+
+/// Wedged, hanging, unknown to its kernel, or running: each is taken back by CPU_ON.
+pub fn take_back() {
+    if !dies_first(leave_everything_behind) {
+        take_everyone_back();
+    }
+}
+
+/// The next kernel runs on another core than the one before, whose boot core is among those to be taken back.
+pub fn take_back_boot_core() {
+    let dies_on_core_1 = || {
+        smp::bring_up_all();
+        // A kernel that came up on core 0 has asked for PSCI's version there.
+        check_eq!(psci::call(psci::VERSION, &[]), 0x1_0003, "PSCI_VERSION");
+        step!("core 1 starts the next kernel and stops nobody, core {} spins", cpu::index());
+        smp::run_on(1, |_| kexec::start(), 0);
+        smp::hang()
+    };
+    if !dies_first(dies_on_core_1) {
+        check_eq!(cpu::index(), 1, "the core that the second kernel runs on");
+        take_everyone_back();
+    }
+}
+
+/// A caller without translation could be anybody: ALREADY_ON, and nobody is stopped.
+pub fn without_mmu() {
+    if dies_first(leave_everything_behind) {
+        return;
+    }
+    cpu::mask_all();
+    for index in percpu::others() {
+        let entry = mmu::physical_of(boot::secondary_entry);
+        let at = mmu::physical_of(without_translation);
+        // SAFETY: interrupts are masked and the routine is where TTBR0 maps RAM executable, at its physical address.
+        let answer = unsafe { smc_without_translation(psci::CPU_ON.into(), mpidr(index), entry, index as u64, at) };
+        check_eq!(answer, i64::from(psci::ALREADY_ON), "CPU_ON of core {index} without translation");
+        check_on(index);
+    }
+    cpu::unmask_interrupts();
+    step!("with translation");
+    take_everyone_back();
+}
+
+/// All cores that the second kernel has call CPU_ON of the next one at once, until it has all.
+pub fn race() {
+    static ANSWERS: [AtomicI64; percpu::MAX_CORES] = [const { AtomicI64::new(0) }; percpu::MAX_CORES];
+    static HERE: AtomicUsize = AtomicUsize::new(0);
+    if dies_first(leave_everything_behind) {
+        return;
+    }
+    let me = cpu::index();
+    for target in percpu::others() {
+        // Cores are taken in the order of their numbers, so the ones below are this kernel's.
+        let callers = || percpu::others().filter(move |&index| index < target).chain([me]);
+        step!("{} cores start core {target}", callers().count());
+        HERE.store(0, SeqCst);
+        let call = |target: u64| {
+            let target = target as usize;
+            check::rendezvous(&HERE, percpu::others().filter(|&index| index < target).count() + 1);
+            ANSWERS[cpu::index()].store(cpu_on(target).into(), SeqCst);
+        };
+        smp::run_on_each(callers().filter(|&index| index != me), call, target as u64);
+        call(target as u64);
+        callers().filter(|&index| index != me).for_each(|index| {
+            smp::wait_done(index);
+        });
+        let answers = |status: i32| callers().filter(|&i| ANSWERS[i].load(SeqCst) == i64::from(status)).count();
+        check_eq!(answers(psci::SUCCESS), 1, "SUCCESS of CPU_ON of core {target}");
+        let refused = answers(psci::ALREADY_ON) + answers(psci::ON_PENDING);
+        check_eq!(refused, callers().count() - 1, "ALREADY_ON and ON_PENDING of core {target}");
+        check::wait_for(format_args!("core {target} to come up"), || percpu::cpu(target).is_online());
+    }
+    heartbeat::check_alive(percpu::others());
+    verify::predecessor_is_still();
+    check_stop_and_start();
+}
+
+fn check_policy(operation: u64, bits: u64, expected: Result<u64, i64>) {
+    check_eq!(vendor::stop_policy(operation, bits), expected, "STOP_POLICY({operation}, {bits:#x})");
+}
+
+/// With `reclaim` off nothing is taken back. On again and locked, it stays on.
+pub fn reclaim_off() {
+    let without_reclaim = || {
+        check_policy(policy::GET, 0, Ok(policy::RECLAIM));
+        check_policy(policy::SET, 0, Ok(0));
+        leave_everything_behind();
+    };
+    if dies_first(without_reclaim) {
+        return;
+    }
+    check_policy(policy::GET, 0, Ok(0));
+    for index in percpu::others() {
+        check_eq!(cpu_on(index), psci::ALREADY_ON, "CPU_ON of core {index} with reclaim off");
+        check_on(index);
+    }
+    check_policy(policy::SET, 1 << 3, Err(status::INVALID_PARAMETERS));
+    check_policy(2, 0, Err(status::INVALID_PARAMETERS));
+    let locked = policy::RECLAIM | policy::LOCK;
+    check_policy(policy::SET, locked, Ok(locked));
+    check_policy(policy::SET, 0, Err(status::DENIED));
+    check_policy(policy::GET, 0, Ok(locked));
+    take_everyone_back();
+}
+
+/// With `fence` on, the second kernel's first call stops all that the first one has left. The first one's own calls do not.
+pub fn fence() {
+    let with_fence = || {
+        let bits = policy::RECLAIM | policy::FENCE;
+        check_policy(policy::SET, bits, Ok(bits));
+        smp::bring_up_all();
+        smp::run_on_each(
+            percpu::others(),
+            |_| {
+                psci::call(psci::VERSION, &[]);
+            },
+            0,
+        );
+        check_eq!(psci::call(psci::VERSION, &[]), 0x1_0003, "PSCI_VERSION");
+        percpu::others().for_each(|index| {
+            smp::wait_done(index);
+        });
+        heartbeat::check_alive(percpu::others());
+        if let Some(index) = percpu::others().next() {
+            step!("core {index} is wedged, interrupts masked");
+            wedge::wedge_in_loop(index);
+        }
+    };
+    if dies_first(with_fence) {
+        return;
+    }
+    percpu::others().for_each(check_on);
+    step!("the first PSCI_VERSION");
+    check_eq!(psci::call(psci::VERSION, &[]), 0x1_0003, "PSCI_VERSION");
+    for index in percpu::others() {
+        check_eq!(psci::affinity_info(mpidr(index)), psci::STATE_OFF, "AFFINITY_INFO of core {index}");
+        check_stopped_by_force(index, kind::STOP);
+    }
+    verify::nothing_left_behind();
+}
