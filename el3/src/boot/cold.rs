@@ -20,16 +20,16 @@ pub extern "C" fn cold_boot() -> ! {
     // SAFETY: `map` has code, data and the boot stack at their physical addresses.
     unsafe { memory::enable() };
 
-    let machine = handover::device_tree().map(Tree::machine).unwrap_or_default();
-    address::set_dram_end(machine.memory_end);
-    let count = find_cores(&mut map, machine.cores);
+    let machine = handover::device_tree().map(Tree::machine);
+    address::set_dram_end(machine.map_or(0, |machine| machine.memory_end));
+    let count = find_cores(&mut map, machine.map_or(0, |machine| machine.cores));
     COUNT.store(count, Relaxed);
     COORDINATOR.set_present(count);
 
     let me = boot_core();
     lower::init();
-    let start = handover::prepare(&machine);
-    map.leave_boot().expect("cannot unmap what was mapped");
+    let start = handover::prepare(machine.as_ref());
+    let Ok(()) = map.leave_boot() else { panic!("cannot unmap what was mapped") };
     // SAFETY: the tables map the distributor, and no other core uses it yet.
     let mut distributor = unsafe { gic::init_distributor() };
     gic::init_core(me);

@@ -5,7 +5,7 @@
 //! to the device, the command line.
 
 use super::image::{self, Cores, Places};
-use super::tree::overlay::{self, Node, Property};
+use super::tree::overlay::{self, Name, Node, Property};
 use super::tree::{Machine, Tree};
 use crate::log;
 use crate::power::Start;
@@ -25,6 +25,8 @@ const COMMAND_LINE_MAX: usize = 64 << 10;
 const REQUEST: usize = COMMAND_LINE - size_of::<Request>();
 /// How large the original may be.
 const ORIGINAL_MAX: usize = REQUEST - ORIGINAL;
+
+const BOOT_RAM_END: u64 = (machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64;
 
 /// Why the next image cannot be entered.
 enum Error {
@@ -52,13 +54,14 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Image(error) => error.fmt(f),
-            Self::Tree(error) => write!(f, "the device tree cannot be completed: {error:?}"),
+            Self::Tree(overlay::Error::Malformed) => f.write_str("the device tree is damaged"),
+            Self::Tree(overlay::Error::Room) => f.write_str("the device tree is too large"),
             Self::NoTree => f.write_str("there is no device tree"),
-            Self::NoMemory => f.write_str("there is not enough memory; use a larger -m"),
+            Self::NoMemory => f.write_str("the device tree has no memory for a next image; use a larger -m"),
             Self::CommandLine(size) => {
                 write!(f, "-append has {size} bytes, at most {COMMAND_LINE_MAX} are possible")
             }
-            Self::Dma(key) => write!(f, "{key:?} cannot be loaded"),
+            Self::Dma(key) => write!(f, "item {:#x} of fw_cfg cannot be loaded", *key as u16),
         }
     }
 }
@@ -72,8 +75,8 @@ pub fn device_tree() -> Option<Tree<'static>> {
     Tree::new(bytes)
 }
 
-/// Prepares the next image, and says how to enter it. `machine` is what the tree says.
-pub fn prepare(machine: &Machine) -> Start {
+/// Prepares the next image, and says how to enter it. `machine` is what the tree says, if there is one.
+pub fn prepare(machine: Option<&Machine>) -> Start {
     match next(machine) {
         Ok(start) => start,
         Err(error) => give_up(error),
@@ -102,24 +105,22 @@ struct Chosen {
     command_line: &'static [u8],
 }
 
-fn next(machine: &Machine) -> Result<Start, Error> {
+fn next(machine: Option<&Machine>) -> Result<Start, Error> {
     // SAFETY: the device is mapped until `Builder::leave_boot`, which is later.
     let loader = unsafe { machine::fw_cfg() }.filter(|loader| loader.number(Key::KernelSize) != 0);
-    let has_tree = device_tree().is_some();
-    let memory = (machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64..machine.memory_end;
-    let context_id = if has_tree { machine::DEVICE_TREE as u64 } else { 0 };
-    if has_tree && memory.is_empty() {
-        return Err(Error::NoMemory);
-    }
+    let context_id = if machine.is_some() { machine::DEVICE_TREE as u64 } else { 0 };
+    let machine_end = match machine {
+        Some(machine) if machine.memory_end <= BOOT_RAM_END => return Err(Error::NoMemory),
+        Some(machine) => Some(machine.memory_end),
+        None => None,
+    };
     let Some(loader) = loader else {
-        if has_tree {
+        if machine.is_some() {
             complete(None)?;
         }
         return Ok(Start { entry: machine::NEXT_IMAGE, context_id, big_endian: false });
     };
-    if !has_tree {
-        return Err(Error::NoTree);
-    }
+    let memory = BOOT_RAM_END..machine_end.ok_or(Error::NoTree)?;
     let (kernel, initrd) = (loader.number(Key::KernelSize), loader.number(Key::InitrdSize));
     let places = image::place(&loader.start(Key::Kernel), kernel, initrd, memory, cores())?;
     load(&loader, Key::Kernel, places.kernel, kernel)?;
@@ -178,60 +179,69 @@ fn complete(chosen: Option<&Chosen>) -> Result<(), overlay::Error> {
     Ok(())
 }
 
-/// Calls `then` with what is to be in the tree.
-fn with_overlay<T>(chosen: Option<&Chosen>, then: impl FnOnce(&Node) -> T) -> T {
-    const SMC: Property = Property::new(b"method", b"smc\0");
-    const PSCI: Node = Node {
+const fn property(name: &'static [u8], value: &'static [u8]) -> Property<'static> {
+    Property { name: Name::new(name), value }
+}
+
+const METHOD: Property = property(b"method", b"smc\0");
+const TWO: &[u8] = &2_u32.to_be_bytes();
+const SECURE_RAM: [u8; 16] = ((machine::SECURE_RAM as u128) << 64 | machine::SECURE_RAM_SIZE as u128).to_be_bytes();
+
+/// What is always in the tree (docs/boot.md).
+static ALWAYS: [Node; 4] = [
+    Node {
         name: b"psci",
-        properties: &[Property::new(b"compatible", b"arm,psci-1.0\0arm,psci-0.2\0"), SMC],
+        properties: &[property(b"compatible", b"arm,psci-1.0\0arm,psci-0.2\0"), METHOD],
         children: &[],
-    };
-    const CPU: Node =
-        Node { name: b"cpu@", properties: &[Property::new(b"enable-method", b"psci\0")], children: &[] };
-    const CPUS: Node = Node { name: b"cpus", properties: &[], children: &[CPU] };
-    const STANDSTILL: Node = Node {
-        name: b"standstill",
-        properties: &[Property::new(b"compatible", b"standstill,stop-1.0\0"), SMC],
-        children: &[],
-    };
-    const SDEI_1: Node =
-        Node { name: b"sdei", properties: &[Property::new(b"compatible", b"arm,sdei-1.0\0"), SMC], children: &[] };
-    const FIRMWARE: Node = Node {
+    },
+    Node {
+        name: b"cpus",
+        properties: &[],
+        children: &[Node { name: b"cpu@", properties: &[property(b"enable-method", b"psci\0")], children: &[] }],
+    },
+    Node {
         name: b"firmware",
         properties: &[],
-        children: if SDEI { &[STANDSTILL, SDEI_1] } else { &[STANDSTILL] },
-    };
-    const TWO: &[u8] = &2_u32.to_be_bytes();
-    const RANGE: [u8; 16] =
-        (((machine::SECURE_RAM as u128) << 64) | machine::SECURE_RAM_SIZE as u128).to_be_bytes();
-    const SECURE: Node = Node {
-        name: b"standstill@e000000",
-        properties: &[Property::new(b"reg", &RANGE), Property::new(b"no-map", b"")],
-        children: &[],
-    };
-    const RESERVED: Node = Node {
+        children: match SDEI {
+            true => &[STANDSTILL, SDEI_NODE],
+            false => &[STANDSTILL],
+        },
+    },
+    Node {
         name: b"reserved-memory",
-        properties: &[
-            Property::new(b"#address-cells", TWO),
-            Property::new(b"#size-cells", TWO),
-            Property::new(b"ranges", b""),
-        ],
-        children: &[SECURE],
-    };
-    const ALWAYS: [Node; 4] = [PSCI, CPUS, FIRMWARE, RESERVED];
+        properties: &[property(b"#address-cells", TWO), property(b"#size-cells", TWO), property(b"ranges", b"")],
+        children: &[Node {
+            name: b"standstill@e000000",
+            properties: &[property(b"reg", &SECURE_RAM), property(b"no-map", b"")],
+            children: &[],
+        }],
+    },
+];
+const STANDSTILL: Node = Node {
+    name: b"standstill",
+    properties: &[property(b"compatible", b"standstill,stop-1.0\0"), METHOD],
+    children: &[],
+};
+const SDEI_NODE: Node =
+    Node { name: b"sdei", properties: &[property(b"compatible", b"arm,sdei-1.0\0"), METHOD], children: &[] };
 
+/// Calls `then` with what is to be in the tree.
+fn with_overlay<T>(chosen: Option<&Chosen>, then: impl FnOnce(&Node) -> T) -> T {
+    const BOOTARGS: Name = Name::new(b"bootargs");
+    const INITRD_START: Name = Name::new(b"linux,initrd-start");
+    const INITRD_END: Name = Name::new(b"linux,initrd-end");
     let Some(chosen) = chosen else {
         return then(&Node { name: b"", properties: &[], children: &ALWAYS });
     };
     let [start, end] = [0, chosen.initrd].map(|offset| (chosen.places.initrd + u64::from(offset)).to_be_bytes());
     let properties = [
-        Property::new(b"bootargs", chosen.command_line),
-        Property::new(b"linux,initrd-start", &start),
-        Property::new(b"linux,initrd-end", &end),
+        Property { name: BOOTARGS, value: chosen.command_line },
+        Property { name: INITRD_START, value: &start },
+        Property { name: INITRD_END, value: &end },
     ];
-    let with_initrd = if chosen.initrd == 0 { 1 } else { properties.len() };
+    let count = if chosen.initrd == 0 { 1 } else { properties.len() };
     let [psci, cpus, firmware, reserved] = ALWAYS;
-    let chosen = Node { name: b"chosen", properties: &properties[..with_initrd], children: &[] };
+    let chosen = Node { name: b"chosen", properties: &properties[..count], children: &[] };
     then(&Node { name: b"", properties: &[], children: &[psci, cpus, firmware, reserved, chosen] })
 }
 

@@ -10,6 +10,14 @@ const INITRD_ALIGNMENT: u64 = 64 << 10;
 /// The header's size in bytes.
 pub const HEADER: usize = 64;
 
+/// What is most likely to be taken for an image, by its first bytes.
+const MISTAKEN: [(&[u8], &str); 4] = [
+    (b"\x7fELF", "an ELF file"),
+    (b"MZ\0\0zimg", "a compressed EFI image"),
+    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
+    (b"\xfd7zXZ", "compressed by xz"),
+];
+
 /// What the cores can do that matters to a kernel.
 #[derive(Clone, Copy, Debug)]
 pub struct Cores {
@@ -79,13 +87,8 @@ impl Header {
     fn parse(bytes: &[u8; HEADER]) -> Result<Self, Error> {
         let number = |at: usize| bytes[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         if bytes[56..60] != *b"ARMd" {
-            return Err(Error::Format(match bytes {
-                [0x7f, b'E', b'L', b'F', ..] => "an ELF file",
-                [b'M', b'Z', 0, 0, b'z', b'i', b'm', b'g', ..] => "a compressed EFI image",
-                [0x28, 0xb5, 0x2f, 0xfd, ..] => "compressed by zstd",
-                [0xfd, b'7', b'z', b'X', b'Z', ..] => "compressed by xz",
-                _ => "something else",
-            }));
+            let found = MISTAKEN.iter().find(|(magic, _)| bytes.starts_with(magic));
+            return Err(Error::Format(found.map_or("something else", |(_, name)| name)));
         }
         Ok(Self { text_offset: number(8), image_size: number(16), flags: number(24) })
     }
@@ -133,4 +136,89 @@ pub fn place(
     let initrd_start = end.next_multiple_of(INITRD_ALIGNMENT);
     fits("-initrd", initrd_start, u64::from(initrd))?;
     Ok(Places { kernel: start, initrd: initrd_start })
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use super::*;
+    use std::string::ToString;
+
+    const CORES: Cores = Cores { big_endian: false, pages: [true, false, true] };
+    const MEMORY: Range<u64> = 0x4020_0000..0x8000_0000;
+    const MIB: u64 = 1 << 20;
+
+    fn header(text_offset: u64, image_size: u64, flags: u64) -> [u8; HEADER] {
+        let mut header = [0; HEADER];
+        for (at, number) in [(8, text_offset), (16, image_size), (24, flags)] {
+            header[at..at + 8].copy_from_slice(&number.to_le_bytes());
+        }
+        header[56..60].copy_from_slice(b"ARMd");
+        header
+    }
+
+    fn placed(header: [u8; HEADER]) -> Result<Places, Error> {
+        place(&header, 4 << 20, 1 << 20, MEMORY, CORES)
+    }
+
+    #[test]
+    fn the_kernel_is_as_low_as_can_be_and_the_initrd_above_it() {
+        // Flags: little-endian, 4 KiB pages, anywhere.
+        let places = placed(header(0, 5 * MIB + 1, 0b1010));
+        assert_eq!(places, Ok(Places { kernel: MEMORY.start, initrd: MEMORY.start + 5 * MIB + 0x1_0000 }));
+        let places = placed(header(0x8_0000, 5 * MIB, 0));
+        assert_eq!(
+            places,
+            Ok(Places { kernel: MEMORY.start + 0x8_0000, initrd: MEMORY.start + 5 * MIB + 0x8_0000 })
+        );
+    }
+
+    #[test]
+    fn a_file_larger_than_it_says_takes_what_it_has() {
+        assert_eq!(placed(header(0, 1, 0)).map(|places| places.initrd), Ok(MEMORY.start + 4 * MIB));
+    }
+
+    #[test]
+    fn what_does_not_fit() {
+        let size = MEMORY.end - MEMORY.start;
+        assert_eq!(
+            place(&header(0, size, 0), 0, 0, MEMORY, CORES),
+            Ok(Places { kernel: MEMORY.start, initrd: MEMORY.end })
+        );
+        let error = place(&header(0, size, 0), 0, 1, MEMORY, CORES).unwrap_err();
+        assert_eq!(error, Error::Memory { what: "-initrd", end: MEMORY.end + 1, memory_end: MEMORY.end });
+        assert!(error.to_string().starts_with("-initrd does not fit"), "{error}");
+        let error = placed(header(4096, size, 0)).unwrap_err();
+        assert!(error.to_string().starts_with("the kernel does not fit"), "{error}");
+        assert!(place(&header(0, 1, 0), u32::MAX, u32::MAX, MEMORY, CORES).is_err());
+    }
+
+    #[test]
+    fn headers_that_cannot_be() {
+        for (text_offset, image_size) in
+            [(0, 0), (0, 1 << 32), (0, u64::MAX), (2 * MIB, MIB), (u64::MAX, MIB), (8, MIB)]
+        {
+            assert_eq!(placed(header(text_offset, image_size, 0)), Err(Error::Header), "{text_offset:#x}");
+        }
+    }
+
+    #[test]
+    fn what_the_cores_cannot_do() {
+        assert_eq!(placed(header(0, MIB, 1)), Err(Error::Endianness));
+        assert_eq!(placed(header(0, MIB, 0b100)), Err(Error::Pages(16)));
+        assert!(placed(header(0, MIB, 0b010)).is_ok());
+        assert!(placed(header(0, MIB, 0b110)).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_image_is_named() {
+        let mut elf = [0; HEADER];
+        elf[..4].copy_from_slice(b"\x7fELF");
+        assert_eq!(placed(elf).unwrap_err().to_string(), "-kernel is an ELF file, not an arm64 Image");
+        let mut zboot = [0; HEADER];
+        zboot[..8].copy_from_slice(b"MZ\0\0zimg");
+        assert_eq!(placed(zboot), Err(Error::Format("a compressed EFI image")));
+        assert_eq!(placed([0; HEADER]), Err(Error::Format("something else")));
+    }
 }

@@ -4,12 +4,13 @@
 // take their own stack. What tells them that it is time is a bit of the distributor that only a reset clears
 // (GICD_CTLR.EnableGrp0): memory could hold the last life's answer.
 .section .text.reset, "ax"
+.balign 0x800
 .global reset_vector
 reset_vector:
     msr     daifset, #0xf
     ldr     x0, ={sctlr}
     msr     sctlr_el3, x0
-    adr     x0, vectors
+    adr     x0, reset_vector        // the vector table begins with it, too (standstill.ld)
     msr     vbar_el3, x0
     msr     tpidr_el3, xzr          // no PerCore yet: a crash uses the boot frame
     isb

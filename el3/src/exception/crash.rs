@@ -43,16 +43,7 @@ pub enum Cause<'a> {
     Panic(&'a PanicInfo<'a>),
 }
 
-const VECTORS: [&str; 8] = [
-    "synchronous exception (SP_EL0)",
-    "IRQ (SP_EL0)",
-    "FIQ (SP_EL0)",
-    "SError (SP_EL0)",
-    "synchronous exception",
-    "IRQ",
-    "FIQ",
-    "SError",
-];
+const VECTORS: [&str; 4] = ["synchronous exception", "IRQ", "FIQ", "SError"];
 
 impl fmt::Display for Cause<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -94,7 +85,7 @@ fn in_guard(address: u64) -> bool {
 
 /// From `crash_entry`: `frame` is where the registers are; its place says the cause.
 pub extern "C" fn from_exception(frame: &Context) -> ! {
-    let vector = core::ptr::from_ref(frame).addr() >> 4 & 7;
+    let vector = core::ptr::from_ref(frame).addr() >> 4 & 3;
     report(&Cause::Exception(vector), Some(frame))
 }
 

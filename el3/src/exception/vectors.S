@@ -77,17 +77,11 @@
 .endm
 
 .section .text.vectors, "ax"
-.balign 0x800
-.global vectors
-vectors:
-    crash_vector current_sp0_sync, 0
-    crash_vector current_sp0_irq, 1
-    crash_vector current_sp0_fiq, 2
-    crash_vector current_sp0_serror, 3
-    crash_vector current_sync, 4
-    crash_vector current_irq, 5
-    crash_vector current_fiq, 6
-    crash_vector current_serror, 7
+// The table begins 0x200 earlier, with the reset vector (standstill.ld).
+    crash_vector current_sync, 0
+    crash_vector current_irq, 1
+    crash_vector current_fiq, 2
+    crash_vector current_serror, 3
 
 vector lower64_sync
     save_caller

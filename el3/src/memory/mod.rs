@@ -170,6 +170,7 @@ impl Builder {
         self.map(start, end, start, attributes)
     }
 
+    #[inline(never)] // small rather than fast
     fn map(&mut self, start: usize, end: usize, to: usize, attributes: Attributes) -> Result<(), MapError> {
         let region = MemoryRegion::new(start, end);
         self.0.map_range(&region, PhysicalAddress(to), attributes, Constraints::empty())

@@ -30,14 +30,15 @@ enum Item<'a> {
 }
 
 /// What the monitor wants to know of a machine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Machine {
     /// How many cores.
     pub cores: usize,
-    /// Where the highest range of memory ends; 0 if there is none.
+    /// Where the highest range of memory ends; 0 if there is none, or if it is not written in 64 bits.
     pub memory_end: u64,
 }
 
+#[inline(never)] // small rather than fast, as everything here
 fn word(bytes: &[u8], offset: usize) -> Option<u32> {
     let bytes = bytes.get(offset..)?.first_chunk::<4>()?;
     Some(u32::from_be_bytes(*bytes))
@@ -49,8 +50,16 @@ fn text(bytes: &[u8]) -> Option<&[u8]> {
     bytes.get(..length)
 }
 
+/// Whether a name is this one. One that ends in `@` stands for all that begin with it.
+#[inline(never)]
+fn is(name: &[u8], this: &[u8]) -> bool {
+    let compared = if this.ends_with(b"@") { name.get(..this.len()) } else { Some(name) };
+    compared == Some(this)
+}
+
 impl<'a> Tree<'a> {
     /// The tree at the beginning of `bytes`, if there is one.
+    #[inline(never)]
     pub fn new(bytes: &'a [u8]) -> Option<Self> {
         if word(bytes, 0)? != MAGIC {
             return None;
@@ -70,54 +79,34 @@ impl<'a> Tree<'a> {
         (word(bytes, 0)? == MAGIC).then_some(end(8, 36)?.max(end(12, 32)?) as usize)
     }
 
-    fn items(self) -> impl Iterator<Item = Item<'a>> {
-        let mut rest = self.structure;
-        core::iter::from_fn(move || {
-            loop {
-                let token = word(rest, 0)?;
-                rest = rest.get(4..)?;
-                let (item, length) = match token {
-                    BEGIN_NODE => {
-                        let name = text(rest)?;
-                        (Item::Begin(name), name.len() + 1)
-                    }
-                    END_NODE => (Item::End, 0),
-                    PROPERTY => {
-                        let (length, offset) = (word(rest, 0)? as usize, word(rest, 4)?);
-                        let name = text(self.strings.get(offset as usize..)?)?;
-                        rest = rest.get(8..)?;
-                        (Item::Property(name, offset, rest.get(..length)?), length)
-                    }
-                    NOP => continue,
-                    _ => return None,
-                };
-                rest = rest.get(length.checked_next_multiple_of(4)?..)?;
-                return Some(item);
-            }
-        })
+    fn items(self) -> Items<'a> {
+        Items { rest: self.structure, strings: self.strings }
     }
 
     /// Looks the tree through.
+    #[inline(never)]
     pub fn machine(self) -> Machine {
-        let mut machine = Machine::default();
-        let (mut depth, mut in_cpus, mut in_memory) = (0_usize, false, false);
-        // How a range is written below the root: words of the address, words of the size.
-        let mut cells = [2, 1];
+        let mut machine = Machine { cores: 0, memory_end: 0 };
+        let (mut depth, mut child, mut cells) = (0_usize, &b""[..], 0);
         for item in self.items() {
             match item {
                 Item::Begin(name) => {
                     depth += 1;
-                    if depth == 2 {
-                        in_cpus = name == b"cpus";
-                        in_memory = name == b"memory" || name.starts_with(b"memory@");
-                    } else if depth == 3 && in_cpus && name.starts_with(b"cpu@") {
-                        machine.cores += 1;
+                    match depth {
+                        2 => child = name,
+                        3 if is(child, b"cpus") && is(name, b"cpu@") => machine.cores += 1,
+                        _ => {}
                     }
                 }
-                Item::Property(b"#address-cells", _, value) if depth == 1 => cells[0] = word(value, 0).unwrap_or(2),
-                Item::Property(b"#size-cells", _, value) if depth == 1 => cells[1] = word(value, 0).unwrap_or(1),
-                Item::Property(b"reg", _, value) if depth == 2 && in_memory => {
-                    machine.memory_end = machine.memory_end.max(highest_end(value, cells));
+                Item::Property(name, _, value) if depth == 1 => {
+                    // An address and a size of two cells each (Devicetree Specification, 2.3.5).
+                    let is_cells = is(name, b"#address-cells") || is(name, b"#size-cells");
+                    cells += if is_cells && word(value, 0) == Some(2) { 2 } else { 0 };
+                }
+                Item::Property(name, _, value) if depth == 2 && cells == 4 && is(name, b"reg") => {
+                    if is(child, b"memory") || is(child, b"memory@") {
+                        machine.memory_end = machine.memory_end.max(highest_end(value));
+                    }
                 }
                 Item::Property(..) => {}
                 Item::End => depth = depth.saturating_sub(1),
@@ -127,15 +116,47 @@ impl<'a> Tree<'a> {
     }
 }
 
+/// A walk through a tree, up to the end or to what cannot be.
+struct Items<'a> {
+    rest: &'a [u8],
+    strings: &'a [u8],
+}
+
+impl<'a> Iterator for Items<'a> {
+    type Item = Item<'a>;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<Item<'a>> {
+        loop {
+            let token = word(self.rest, 0)?;
+            self.rest = self.rest.get(4..)?;
+            let (item, length) = match token {
+                BEGIN_NODE => {
+                    let name = text(self.rest)?;
+                    (Item::Begin(name), name.len() + 1)
+                }
+                END_NODE => (Item::End, 0),
+                PROPERTY => {
+                    let (length, offset) = (word(self.rest, 0)? as usize, word(self.rest, 4)?);
+                    let name = text(self.strings.get(offset as usize..)?)?;
+                    self.rest = self.rest.get(8..)?;
+                    (Item::Property(name, offset, self.rest.get(..length)?), length)
+                }
+                NOP => continue,
+                _ => return None,
+            };
+            self.rest = self.rest.get(length.checked_next_multiple_of(4)?..)?;
+            return Some(item);
+        }
+    }
+}
+
 /// The highest end of the ranges in a `reg`.
-fn highest_end(reg: &[u8], cells: [u32; 2]) -> u64 {
-    let [address, size] = cells.map(|cells| cells.min(2) as usize * 4);
-    let number = |bytes: &[u8]| bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte));
-    reg.chunks_exact((address + size).max(4))
-        .filter_map(|range| range.split_at_checked(address))
-        .filter_map(|(start, size)| number(start).checked_add(number(size)))
-        .max()
-        .unwrap_or(0)
+fn highest_end(reg: &[u8]) -> u64 {
+    let number =
+        |range: &[u8], at: usize| Some(u64::from(word(range, at)?) << 32 | u64::from(word(range, at + 4)?));
+    let end = |range: &[u8]| number(range, 0)?.checked_add(number(range, 8)?);
+    reg.chunks(16).filter_map(end).fold(0, u64::max)
 }
 
 #[cfg(test)]
@@ -176,9 +197,10 @@ mod tests {
             be(&[END_NODE, END_NODE, END_NODE, 9]),
         ]
         .concat();
-        let header = 40;
-        let mut tree = be(&[MAGIC, 0, header, header + structure.len() as u32, 0, 17, 16, 0]);
+        let (header, start) = (40, 56);
+        let mut tree = be(&[MAGIC, 0, start, start + structure.len() as u32, header, 17, 16, 0]);
         tree.extend(be(&[strings.len() as u32, structure.len() as u32]));
+        tree.extend([0; 16]);
         tree.extend(structure);
         tree.extend(strings);
         tree
