@@ -58,6 +58,7 @@ mod target {
     use super::Regime;
     use crate::context::Context;
     use crate::percore::PerCore;
+    use crate::sdei;
     use crate::stop::{self, COORDINATOR, policy};
     use aarch64_cpu::registers::*;
     use arm_sysregs::el2::accessors as el2;
@@ -81,15 +82,19 @@ mod target {
         caller.number() != me.owner.load(Relaxed) && caller != Owner::NONE
     }
 
-    /// The core belongs to the caller from now on. What another kernel has left behind is stopped first, if that is the
-    /// policy.
+    /// The core belongs to the caller from now on. Another kernel's events on it are gone, and what it has left behind
+    /// elsewhere is stopped first, if that is the policy.
     pub fn settle(me: &PerCore, context: &Context) {
         let caller = caller();
         if !is_new(me, caller) {
             return;
         }
-        if policy::fence() && COORDINATOR.owner(me.core()).is_foreign_to(caller) {
-            stop::fence(me, context);
+        if COORDINATOR.owner(me.core()).is_foreign_to(caller) {
+            // A kernel that crashed in a handler never completes it.
+            sdei::leave(me);
+            if policy::fence() {
+                stop::fence(me, context);
+            }
         }
         defmt::info!("owner {=u64:#x}", caller.number());
         COORDINATOR.note_owner(me.core(), caller);
