@@ -24,6 +24,10 @@ qemu-secure *ARGS:
 test:
     @cargo run --quiet --package harness -- test
 
+# Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu]
+linux-test *ARGS:
+    @cargo run --quiet --package harness -- linux-test "$@"
+
 # Measure on QEMU: instructions of each call, size, memory
 bench:
     @cargo run --quiet --package harness -- bench

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use lexopt::{Arg, Parser, ValueExt};
 
-use crate::scenario::{Scenario, TABLE};
+use crate::{
+    linux,
+    scenario::{Scenario, TABLE},
+};
 
 /// How to use it.
 pub const USAGE: &str = "\
@@ -14,6 +17,8 @@ usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [-
        harness qemu-gdb [CORES] [SCENARIO] [--seed N] [--cpu NAME] [--no-el2] [--image FILE] [--payload FILE]
        harness test
        harness bench
+       harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--firmware qemu] [--image FILE]
+       harness linux-files KERNEL
        harness flat IN.elf OUT.bin";
 
 /// What to do.
@@ -27,6 +32,10 @@ pub enum Command {
     Test,
     /// Measure.
     Bench,
+    /// Run scenarios with Linux on QEMU.
+    LinuxTest(linux::wish::Wish),
+    /// Get a kernel for that, and say where it is.
+    LinuxFiles(PathBuf),
     /// Make a flat image of an ELF file.
     Flat(PathBuf, PathBuf),
     /// Say how to use it.
@@ -79,6 +88,8 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         }
         "test" => values(parser).map(|[]| Command::Test),
         "bench" => values(parser).map(|[]| Command::Bench),
+        "linux-test" => linux::wish::parse(parser).map(Command::LinuxTest),
+        "linux-files" => values(parser).map(|[kernel]| Command::LinuxFiles(kernel)),
         "flat" => values(parser).map(|[elf, flat]| Command::Flat(elf, flat)),
         "help" => Ok(Command::Help),
         other => bail!("no command \"{other}\"\n{USAGE}"),

@@ -14,6 +14,7 @@ mod flat;
 mod gdb;
 mod images;
 mod judge;
+mod linux;
 mod log;
 mod machine;
 mod qmp;
@@ -23,6 +24,7 @@ mod rundir;
 mod scenario;
 mod steps;
 mod suite;
+mod wires;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -59,6 +61,8 @@ fn run() -> Result<bool> {
         Command::QemuGdb(wish) => gdb::wait(&images::root()?, &wish),
         Command::Test => steps::test(&images::root()?, patience()?),
         Command::Bench => bench::bench(&images::root()?, patience()?),
+        Command::LinuxTest(wish) => linux_test(&wish),
+        Command::LinuxFiles(kernel) => linux::print_files(&images::root()?, &kernel.display().to_string()),
         Command::Flat(elf, flat) => flat::convert(&elf, &flat).map(|()| true),
         Command::Help => {
             println!("{}", args::USAGE);
@@ -95,6 +99,16 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
     let at_once = if wish.log { 1 } else { suite::AT_ONCE };
     let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
     suite.run(jobs, at_once);
+    println!("{}", report.counts().line());
+    Ok(report.counts().success())
+}
+
+fn linux_test(wish: &linux::wish::Wish) -> Result<bool> {
+    let root = images::root()?;
+    let report = Report::new();
+    if wish.qemu || wish.image.is_some() || built(&root, Variant::Standard, &report) {
+        linux::Rows { root: &root, report: &report, limits: Limits::scaled(patience()?) }.run(wish)?;
+    }
     println!("{}", report.counts().line());
     Ok(report.counts().success())
 }

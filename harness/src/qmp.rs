@@ -31,6 +31,12 @@ impl Event {
     }
 }
 
+/// The text that answers an order of the monitor for humans, if the line is the answer with this identifier.
+pub fn monitor_answer(line: &str, id: &str) -> Option<String> {
+    let message: Value = serde_json::from_str(line).ok()?;
+    (message["id"] == id).then(|| message["return"].as_str().unwrap_or_default().to_owned())
+}
+
 /// The side that gives orders.
 pub struct Qmp {
     stream: UnixStream,
@@ -51,8 +57,17 @@ impl Qmp {
 
     /// Gives an order without arguments; the answer comes among the events.
     pub fn execute(&mut self, order: &str) -> Result<()> {
-        let line = format!("{}\n", json!({ "execute": order }));
-        self.stream.write_all(line.as_bytes()).with_context(|| format!("QMP {order}"))
+        self.send(&json!({ "execute": order }))
+    }
+
+    /// Gives an order of the monitor for humans; the answer, text, comes among the events and bears this identifier.
+    pub fn ask_monitor(&mut self, order: &str, id: &str) -> Result<()> {
+        let arguments = json!({ "command-line": order });
+        self.send(&json!({ "execute": "human-monitor-command", "arguments": arguments, "id": id }))
+    }
+
+    fn send(&mut self, message: &Value) -> Result<()> {
+        self.stream.write_all(format!("{message}\n").as_bytes()).with_context(|| format!("QMP {message}"))
     }
 }
 
@@ -83,6 +98,14 @@ mod tests {
         for other in [r#"{"return": {}}"#, r#"{"event": "RESUME"}"#, "", "nonsense"] {
             assert_eq!(Event::parse(other), None);
         }
+    }
+
+    #[test]
+    fn an_answer_is_known_by_its_identifier() {
+        let answer = r#"{"return": "CPU#0\r\n", "id": "cores"}"#;
+        assert_eq!(monitor_answer(answer, "cores").as_deref(), Some("CPU#0\r\n"));
+        assert_eq!(monitor_answer(answer, "other"), None);
+        assert_eq!(monitor_answer(r#"{"event": "STOP"}"#, "cores"), None);
     }
 
     #[test]

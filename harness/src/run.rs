@@ -2,27 +2,23 @@
 
 use std::{
     fs::File,
-    io::{BufRead, Read, Write},
-    os::unix::net::{UnixListener, UnixStream},
+    io::Write,
     path::PathBuf,
-    sync::{
-        Arc,
-        mpsc::{Receiver, RecvTimeoutError, Sender, channel},
-    },
-    thread,
+    sync::{Arc, mpsc::RecvTimeoutError},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use defmt_decoder::Table;
 
 use crate::{
     console::{Line, Lines},
     judge::{End, Heard, Judge, Limits, Next, Verdict},
     log::{Decoder, Entry},
-    machine::{self, Machine, Process, Setup},
-    qmp::{self, Qmp},
+    machine::{self, Machine, Setup},
+    qmp,
     rundir::{RunDir, VERDICT},
+    wires::{Input, Wires},
 };
 
 /// Everything about one run.
@@ -149,90 +145,6 @@ impl Order<'_> {
     }
 }
 
-/// What a wire brings.
-enum Input {
-    Payload(Vec<u8>),
-    Monitor(Vec<u8>),
-    Qmp(qmp::Event),
-}
-
-/// A running machine and what it is connected with. The emulator connects to our sockets, so that there is no time
-/// at which it runs and nobody listens.
-struct Wires {
-    qmp: Qmp,
-    inputs: Receiver<Input>,
-    // Ends the emulator when dropped.
-    process: Process,
-}
-
-impl Wires {
-    fn connect(command: &[String], dir: &RunDir, limit: Duration) -> Result<Wires> {
-        let listen = |name: &str| -> Result<UnixListener> {
-            let listener = UnixListener::bind(dir.file(name)).with_context(|| format!("socket {name}"))?;
-            listener.set_nonblocking(true)?;
-            Ok(listener)
-        };
-        let payload = listen(machine::PAYLOAD_SOCKET)?;
-        let monitor = listen(machine::MONITOR_SOCKET)?;
-        let qmp = listen(machine::QMP_SOCKET)?;
-        let mut process = Process::start(command, dir)?;
-        let payload = accept(&payload, &mut process, limit)?;
-        let monitor = accept(&monitor, &mut process, limit)?;
-        let (qmp, mut events) = Qmp::greet(accept(&qmp, &mut process, limit)?, limit)?;
-
-        let (sender, inputs) = channel();
-        let to_qmp = sender.clone();
-        thread::spawn(move || {
-            let mut line = String::new();
-            while events.read_line(&mut line).is_ok_and(|length| length > 0) {
-                if let Some(event) = qmp::Event::parse(&line)
-                    && to_qmp.send(Input::Qmp(event)).is_err()
-                {
-                    break;
-                }
-                line.clear();
-            }
-        });
-        pump(payload, sender.clone(), Input::Payload);
-        pump(monitor, sender, Input::Monitor);
-        Ok(Wires { qmp, inputs, process })
-    }
-}
-
-fn accept(listener: &UnixListener, process: &mut Process, limit: Duration) -> Result<UnixStream> {
-    let start = Instant::now();
-    loop {
-        // In this order: it may have connected, said something and ended.
-        let ended = process.ended();
-        match listener.accept() {
-            Ok((stream, _)) => {
-                stream.set_nonblocking(false)?;
-                return Ok(stream);
-            }
-            Err(error) if error.kind() != std::io::ErrorKind::WouldBlock => return Err(error.into()),
-            Err(_) => {}
-        }
-        if let Some(status) = ended {
-            bail!("the emulator did not start: {status}");
-        }
-        if start.elapsed() > limit {
-            bail!("the emulator did not connect within {} s", limit.as_secs());
-        }
-        thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn pump(mut stream: UnixStream, sender: Sender<Input>, input: fn(Vec<u8>) -> Input) {
-    thread::spawn(move || {
-        let mut buffer = vec![0; 16 * 1024];
-        while let Ok(length @ 1..) = stream.read(&mut buffer) {
-            if sender.send(input(buffer[..length].to_vec())).is_err() {
-                break;
-            }
-        }
-    });
-}
-
 /// More than this from one console is a machine gone wild.
 const FLOOD: usize = 32 << 20;
 
@@ -268,8 +180,11 @@ impl<'a> Hearing<'a> {
 
     fn take(&mut self, input: Input) -> Result<()> {
         match input {
-            Input::Qmp(qmp::Event::Reset { by_guest }) => self.hear(Heard::Reset { by_guest }),
-            Input::Qmp(qmp::Event::Shutdown { by_guest }) => self.hear(Heard::Shutdown { by_guest }),
+            Input::Qmp(line) => match qmp::Event::parse(&line) {
+                Some(qmp::Event::Reset { by_guest }) => self.hear(Heard::Reset { by_guest }),
+                Some(qmp::Event::Shutdown { by_guest }) => self.hear(Heard::Shutdown { by_guest }),
+                None => {}
+            },
             Input::Payload(bytes) => {
                 self.payload.keep(&bytes, &mut self.judge)?;
                 let lines = self.lines.feed(&bytes);

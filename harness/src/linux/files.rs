@@ -1,0 +1,71 @@
+//! Kernels and their initramfs: got by `linux/get.sh`, put together here.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{command, linux::cpio::Archive, report::Task};
+
+/// Where `linux/get.sh` keeps what it got.
+const KEPT: &str = ".tools/linux";
+
+/// A kernel, ready to be started.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// What the table calls it.
+    pub name: String,
+    /// Its image.
+    pub image: PathBuf,
+    /// Its initramfs, with the image of the next kernel in it.
+    pub initrd: PathBuf,
+    /// Is the module `faultinject` in it?
+    pub faults: bool,
+    /// Is it Debian's, which is ten times as large?
+    pub stock: bool,
+}
+
+/// Gets a kernel. Fails with the output of what went wrong.
+pub fn get(root: &Path, name: &str, task: &Task) -> std::result::Result<Kernel, Vec<String>> {
+    let mut script = Command::new("linux/get.sh");
+    script.current_dir(root).args([name, "user"]);
+    command::run(script, Duration::from_secs(3600), task)?;
+    kernel(root, name).map_err(|error| vec![format!("{error:#}")])
+}
+
+fn kernel(root: &Path, name: &str) -> Result<Kernel> {
+    let folder = root.join(KEPT).join(name);
+    let image = folder.join("Image");
+    let initrd = root.join("target/linux").join(format!("initramfs-{name}.cpio"));
+    let module = folder.join("faultinject.ko");
+    fs::create_dir_all(initrd.parent().context("no folder for the initramfs")?)?;
+    // Whole or not at all, for whoever starts a kernel at this moment.
+    let new = initrd.with_extension(format!("new-{}", std::process::id()));
+    fs::write(&new, initramfs(root, &image, &module)?)
+        .with_context(|| format!("cannot write {}", new.display()))?;
+    fs::rename(&new, &initrd)?;
+    Ok(Kernel { name: name.into(), image, initrd, faults: module.exists(), stock: name != "small" })
+}
+
+fn initramfs(root: &Path, image: &Path, module: &Path) -> Result<Vec<u8>> {
+    let read = |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
+    let mut archive = Archive::default();
+    for folder in ["bin", "lib"] {
+        archive.folder(folder);
+        let mut files = fs::read_dir(root.join(KEPT).join("user").join(folder))?.collect::<Result<Vec<_>, _>>()?;
+        files.sort_by_key(fs::DirEntry::file_name);
+        for file in files {
+            archive.file(&format!("{folder}/{}", file.file_name().display()), &read(&file.path())?);
+        }
+    }
+    archive.file("init", &read(&root.join("linux/initramfs/init"))?);
+    archive.file("Image", &read(image)?);
+    if module.exists() {
+        archive.file("faultinject.ko", &read(module)?);
+    }
+    Ok(archive.finish())
+}

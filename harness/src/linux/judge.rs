@@ -1,0 +1,358 @@
+//! Decides about a row: a state machine over what was heard and seen, with the time as an argument.
+
+use std::time::Duration;
+
+use crate::{
+    judge::Limits,
+    linux::{
+        cores::Core,
+        guest::{Boot, Kind, Line},
+        rows::End,
+    },
+    log,
+};
+
+/// Something that came from the machine.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// A line of Linux's console.
+    Line(Line),
+    /// A line of the monitor's.
+    Monitor(log::Entry),
+    /// The machine was reset; did its software ask for it?
+    Reset { by_guest: bool },
+    /// The machine was powered off; did its software ask for it?
+    Shutdown { by_guest: bool },
+    /// What the cores do, as asked for.
+    Cores(Vec<Core>),
+    /// QEMU has ended, and everything it sent has been heard.
+    Gone,
+}
+
+/// What to do now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Listen on.
+    Wait,
+    /// Stop the machine for a moment and see what the cores do.
+    Look,
+    /// Nothing more can change the verdict.
+    Stop,
+}
+
+/// Why somebody looks at the cores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Look {
+    /// The next kernel, on this core, says its first words: who else still runs?
+    Takeover(u32),
+    /// A kernel has panicked.
+    Panicked,
+    /// The same, later.
+    StillPanicked,
+    /// A kernel lacks cores.
+    Lost,
+}
+
+/// What was found out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Why the row has failed; empty if it has not.
+    pub wrong: Vec<String>,
+    /// How many cores the last kernel has.
+    pub online: Option<usize>,
+    /// How many cores have registers in the dump.
+    pub registers: Option<u32>,
+    /// The cores that still ran when the next kernel said its first words, by QEMU's numbers; `None` if nobody saw it.
+    pub still_ran: Option<Vec<u32>>,
+    /// The cores that the last kernel lacks, by QEMU's numbers, and where they were.
+    pub lost: Vec<(u32, Option<Core>)>,
+}
+
+/// Time between the two looks at a kernel that has panicked.
+const PANICKED: Duration = Duration::from_secs(3);
+/// A kernel that has panicked may be reset by another core, so this is not the end of a row where that is possible.
+const AFTER_PANIC: Duration = Duration::from_secs(20);
+
+/// The judge of one run.
+pub struct Judge {
+    end: End,
+    cores: u32,
+    limits: Limits,
+    /// Can QEMU say which cores are off? Only if that is a matter of EL3.
+    sees_off: bool,
+    last_heard: Duration,
+    step: String,
+    boots: Vec<Boot>,
+    resets: u32,
+    resets_at_boot: u32,
+    begun_on: Option<u32>,
+    starts_others: bool,
+    panics: Vec<u32>,
+    panicked_at: Option<Duration>,
+    done_at: Option<Duration>,
+    off: bool,
+    gone: bool,
+    crash: Vec<String>,
+    look: Option<Look>,
+    seen: Option<Vec<Core>>,
+    frozen: Option<Vec<String>>,
+    findings: Findings,
+    stopped: bool,
+}
+
+impl Judge {
+    /// A judge at time zero, of a machine with so many cores.
+    pub fn new(end: End, cores: u32, sees_off: bool, limits: Limits) -> Judge {
+        Judge {
+            end,
+            cores,
+            limits,
+            sees_off,
+            last_heard: Duration::ZERO,
+            step: "the kernel's first line".into(),
+            boots: Vec::new(),
+            resets: 0,
+            resets_at_boot: 0,
+            begun_on: None,
+            starts_others: false,
+            panics: Vec::new(),
+            panicked_at: None,
+            done_at: None,
+            off: false,
+            gone: false,
+            crash: Vec::new(),
+            look: None,
+            seen: None,
+            frozen: None,
+            findings: Findings::default(),
+            stopped: false,
+        }
+    }
+
+    /// What the kernel is doing.
+    pub fn step(&self) -> &str {
+        &self.step
+    }
+
+    /// Takes what was heard at a time.
+    pub fn hear(&mut self, heard: Heard, now: Duration) {
+        self.last_heard = now;
+        match heard {
+            Heard::Line(line) => self.line(line, now),
+            Heard::Monitor(entry) if entry.kind == log::Kind::Crash => self.crash.push(entry.text),
+            Heard::Monitor(_) => {}
+            Heard::Reset { .. } | Heard::Shutdown { .. } if self.stopped => {}
+            Heard::Reset { by_guest: true } => self.resets += 1,
+            Heard::Reset { by_guest: false } => self.give_up("the machine was reset from outside"),
+            Heard::Shutdown { by_guest: true } => self.off = true,
+            Heard::Shutdown { by_guest: false } => self.give_up("QEMU was ended from outside"),
+            Heard::Cores(cores) => self.cores(cores),
+            Heard::Gone => self.gone = true,
+        }
+    }
+
+    /// Something went wrong that nothing can mend.
+    pub fn give_up(&mut self, why: impl Into<String>) {
+        let why = why.into();
+        if !self.findings.wrong.contains(&why) {
+            self.findings.wrong.push(why);
+        }
+    }
+
+    fn line(&mut self, line: Line, now: Duration) {
+        match line {
+            Line::Begins(mpidr) => {
+                // Sixteen cores in a cluster, as QEMU numbers them.
+                let core = (mpidr >> 8 & 0xff) * 16 + (mpidr & 0xff);
+                self.step = format!("a kernel begins on core {core}");
+                self.begun_on = Some(core);
+                self.starts_others = false;
+                let after_another = !self.boots.is_empty() && self.resets == self.resets_at_boot;
+                if after_another && self.sees_off {
+                    self.look = Some(Look::Takeover(core));
+                }
+            }
+            Line::StartsOthers => self.starts_others = true,
+            Line::Boot(boot) => self.boot(boot),
+            Line::Step(step) => self.step = step,
+            Line::Failed(what) => self.give_up(format!("the kernel's first process says: {what}")),
+            Line::Done(online) => {
+                self.missing(&online);
+                self.step = "power-off".into();
+                self.done_at = Some(now);
+            }
+            Line::Panics(core) => self.panics.push(core),
+            Line::PanicEnds => {
+                self.panicked_at = Some(now);
+                self.look = (self.end == End::Frozen).then_some(Look::Panicked);
+            }
+            Line::Other => {}
+        }
+    }
+
+    fn boot(&mut self, boot: Boot) {
+        self.step = format!("a kernel is up ({:?})", boot.kind);
+        self.resets_at_boot = self.resets;
+        self.findings.online = Some(boot.online.len());
+        self.findings.registers = boot.registers.or(self.findings.registers);
+        self.missing(&boot.online);
+        self.boots.push(boot);
+        if let Some(kind) = self.unexpected() {
+            self.give_up(format!("a kernel of the kind {kind:?} came up, and none such was to come"));
+        }
+    }
+
+    /// Notes which cores a kernel lacks, by QEMU's numbers.
+    fn missing(&mut self, online: &[u32]) {
+        self.findings.online = Some(online.len());
+        let lost = (0..self.cores).filter(|core| !online.contains(core));
+        self.findings.lost = lost.map(|core| (physical(core, self.begun_on.unwrap_or(0)), None)).collect();
+        if !self.findings.lost.is_empty() {
+            self.look = Some(Look::Lost);
+        }
+    }
+
+    /// The kernels that may come, after the first.
+    fn kinds(&self) -> Vec<Kind> {
+        match self.end {
+            End::Kernels(kinds) => [Kind::First].iter().chain(kinds).copied().collect(),
+            End::Reset => vec![Kind::First, Kind::First],
+            End::ResetOrCapture if self.resets > 0 => vec![Kind::First, Kind::First],
+            End::ResetOrCapture => vec![Kind::First, Kind::Capture],
+            End::Frozen => vec![Kind::First],
+        }
+    }
+
+    fn unexpected(&self) -> Option<Kind> {
+        let last = self.boots.last()?.kind;
+        (self.kinds().get(self.boots.len() - 1) != Some(&last)).then_some(last)
+    }
+
+    fn all_came(&self) -> bool {
+        self.boots.len() >= self.kinds().len()
+    }
+
+    fn cores(&mut self, cores: Vec<Core>) {
+        match self.look.take() {
+            // Too late to say who ran before: the new kernel may have taken cores already.
+            Some(Look::Takeover(_)) if self.starts_others => {}
+            Some(Look::Takeover(own)) => {
+                let ran = cores.iter().filter(|core| core.number != own && core.runs());
+                let ran = ran.map(|core| core.number);
+                self.findings.still_ran.get_or_insert_default().extend(ran);
+            }
+            Some(Look::Panicked) => self.seen = Some(cores),
+            Some(Look::StillPanicked) => self.frozen = Some(self.movers(&cores)),
+            Some(Look::Lost) => {
+                for (number, place) in &mut self.findings.lost {
+                    *place = cores.iter().find(|core| core.number == *number).cloned();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// Who still does something after a panic, apart from the core that panicked.
+    fn movers(&self, later: &[Core]) -> Vec<String> {
+        let before = self.seen.as_deref().unwrap_or_default();
+        let panicked = self.panics.last().copied();
+        let moved = later.iter().filter(|core| {
+            let then = before.iter().find(|then| then.number == core.number);
+            Some(core.number) != panicked && core.runs() && !then.is_some_and(|then| then.stood_still(core))
+        });
+        moved.map(|core| format!("core {} still runs after the panic, at {:#x}", core.number, core.pc)).collect()
+    }
+
+    /// What to do at a time; to be asked after everything heard, and now and then.
+    pub fn next(&mut self, now: Duration) -> Next {
+        if self.stopped {
+            return Next::Stop;
+        }
+        let settled = self.settled(now);
+        if !settled {
+            self.watch_the_clock(now);
+        }
+        if self.look.is_some() && !self.gone && !self.off {
+            return Next::Look;
+        }
+        self.stopped = settled || !self.findings.wrong.is_empty();
+        if self.stopped { Next::Stop } else { Next::Wait }
+    }
+
+    fn settled(&mut self, now: Duration) -> bool {
+        if self.gone || self.off {
+            return true;
+        }
+        let after = |since: Option<Duration>, pause| since.is_some_and(|since| now.saturating_sub(since) >= pause);
+        if !self.crash.is_empty() {
+            // It says everything within moments.
+            return after(Some(self.last_heard), self.limits.grace);
+        }
+        match self.end {
+            End::Frozen => {
+                if self.seen.is_some() && self.frozen.is_none() && after(self.panicked_at, PANICKED) {
+                    self.look = Some(Look::StillPanicked);
+                }
+                self.frozen.is_some()
+            }
+            End::Kernels(_) => after(self.panicked_at, self.limits.grace) || after(self.done_at, AFTER_PANIC),
+            End::Reset | End::ResetOrCapture => self.all_came() || after(self.panicked_at, AFTER_PANIC),
+        }
+    }
+
+    fn watch_the_clock(&mut self, now: Duration) {
+        let Limits { silence, whole, .. } = self.limits;
+        if now >= whole {
+            self.give_up(format!("no end after {} s, in: {}", now.as_secs(), self.step));
+        } else if now.saturating_sub(self.last_heard) >= silence {
+            self.give_up(format!("silent for {} s, in: {}", silence.as_secs(), self.step));
+        }
+    }
+
+    /// What was found out, once the machine has ended.
+    pub fn findings(mut self) -> Findings {
+        let mut wrong = std::mem::take(&mut self.findings.wrong);
+        if !self.crash.is_empty() {
+            wrong.push("EL3 crashed".into());
+            wrong.extend(self.crash.iter().map(|line| format!("  ! {line}")));
+        }
+        for (core, place) in &self.findings.lost {
+            let place = place.as_ref().map(|core| format!(", at {:#x} in EL{}", core.pc, core.level));
+            wrong.push(format!("core {core} is lost{}", place.unwrap_or_default()));
+        }
+        wrong.extend(self.frozen.iter().flatten().cloned());
+        if wrong.is_empty() {
+            wrong.extend(self.not_come());
+        }
+        self.findings.wrong = wrong;
+        self.findings
+    }
+
+    /// What was to come and did not.
+    fn not_come(&self) -> Option<String> {
+        let panicked = self.panicked_at.is_some();
+        match self.end {
+            End::Frozen if self.frozen.is_none() => Some(format!("no panic; the last was: {}", self.step)),
+            End::Frozen => None,
+            _ if !self.all_came() && panicked => Some(format!("a kernel panicked, in: {}", self.step)),
+            _ if !self.all_came() => Some(format!("the machine ended in: {}", self.step)),
+            End::Kernels(_) if panicked => Some(format!("a kernel panicked, in: {}", self.step)),
+            End::Kernels(_) if self.done_at.is_none() => Some(format!("the machine ended in: {}", self.step)),
+            End::Kernels(_) if !self.off => Some("the machine was not powered off".into()),
+            _ => None,
+        }
+    }
+}
+
+/// QEMU's number of a core, from Linux's: Linux calls the core that it begins on 0 and counts the others in their order.
+fn physical(linux: u32, begun_on: u32) -> u32 {
+    match linux {
+        0 => begun_on,
+        _ if linux <= begun_on => linux - 1,
+        _ => linux,
+    }
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

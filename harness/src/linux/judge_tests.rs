@@ -1,0 +1,162 @@
+use super::*;
+use crate::linux::cores;
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+fn judge(end: End, cores: u32) -> Judge {
+    Judge::new(end, cores, true, Limits::scaled(1.0))
+}
+
+fn boot(kind: Kind, online: std::ops::Range<u32>) -> Line {
+    let registers = (kind == Kind::Capture).then_some(4);
+    Line::Boot(Boot { kind, online: online.collect(), registers })
+}
+
+fn core(number: u32, pc: u64, level: u8) -> Core {
+    let text = format!("CPU#{number}\n PC={pc:x} X00=0 X01={pc:x}\nPSTATE=0 ---- EL{level}h\n");
+    cores::parse(&text).remove(0)
+}
+
+/// Tells the lines one after the other, with whatever look is wanted answered by `seen`.
+fn tell(judge: &mut Judge, lines: &[Line], seen: &[Core]) -> Next {
+    let mut next = Next::Wait;
+    for line in lines {
+        judge.hear(Heard::Line(line.clone()), seconds(1));
+        next = judge.next(seconds(1));
+        if next == Next::Look {
+            judge.hear(Heard::Cores(seen.to_vec()), seconds(1));
+            next = judge.next(seconds(1));
+        }
+    }
+    next
+}
+
+fn kdump(online: u32) -> Vec<Line> {
+    let first = [Line::Begins(0), Line::StartsOthers, boot(Kind::First, 0..2)];
+    let second =
+        [Line::Begins(1), Line::StartsOthers, boot(Kind::Capture, 0..online), Line::Done((0..online).collect())];
+    [first.as_slice(), second.as_slice()].concat()
+}
+
+#[test]
+fn a_kdump_that_loses_nothing() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    assert_eq!(tell(&mut judge, &kdump(2), &[core(0, 0x100, 3), core(1, 0x200, 2)]), Next::Wait);
+    judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+    assert_eq!(judge.next(seconds(2)), Next::Stop);
+    let findings = judge.findings();
+    assert_eq!(findings.wrong, [""; 0]);
+    assert_eq!((findings.online, findings.registers, findings.still_ran), (Some(2), Some(4), Some(vec![])));
+}
+
+#[test]
+fn who_still_ran_is_told_and_is_no_failure() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    tell(&mut judge, &kdump(2), &[core(0, 0x100, 2), core(1, 0x200, 2)]);
+    judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+    judge.next(seconds(2));
+    let findings = judge.findings();
+    assert_eq!((findings.wrong.len(), findings.still_ran), (0, Some(vec![0])));
+}
+
+#[test]
+fn a_look_that_comes_too_late_says_nothing() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    tell(&mut judge, &kdump(2)[..3], &[]);
+    judge.hear(Heard::Line(Line::Begins(0)), seconds(1));
+    judge.hear(Heard::Line(Line::StartsOthers), seconds(1));
+    assert_eq!(judge.next(seconds(1)), Next::Look);
+    judge.hear(Heard::Cores(vec![core(1, 0, 2)]), seconds(1));
+    assert_eq!(judge.findings().still_ran, None);
+}
+
+#[test]
+fn a_lost_core_is_named_as_qemu_names_it() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    // The capture kernel begins on core 1, and its own core 1 is the machine's core 0.
+    assert_eq!(tell(&mut judge, &kdump(1), &[core(0, 0x1230, 2), core(1, 0x200, 2)]), Next::Wait);
+    judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+    judge.next(seconds(2));
+    let findings = judge.findings();
+    assert_eq!(findings.wrong, ["core 0 is lost, at 0x1230 in EL2"]);
+    assert_eq!(findings.online, Some(1));
+}
+
+#[test]
+fn linux_numbers_cores_from_the_one_it_begins_on() {
+    let numbers = |begun_on| (0..4).map(|core| physical(core, begun_on)).collect::<Vec<_>>();
+    assert_eq!(numbers(0), [0, 1, 2, 3]);
+    assert_eq!(numbers(2), [2, 0, 1, 3]);
+}
+
+#[test]
+fn a_reset_and_the_first_kernel_again() {
+    let mut judge = judge(End::Reset, 2);
+    tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2)], &[]);
+    judge.hear(Heard::Reset { by_guest: true }, seconds(1));
+    assert_eq!(tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2)], &[]), Next::Stop);
+    assert_eq!(judge.findings().wrong, [""; 0]);
+}
+
+#[test]
+fn reset_or_capture_takes_either() {
+    for kind in [Kind::First, Kind::Capture] {
+        let mut judge = judge(End::ResetOrCapture, 2);
+        tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2)], &[]);
+        if kind == Kind::First {
+            judge.hear(Heard::Reset { by_guest: true }, seconds(1));
+        }
+        assert_eq!(tell(&mut judge, &[Line::Begins(0), boot(kind, 0..2)], &[]), Next::Stop);
+        assert_eq!(judge.findings().wrong, [""; 0]);
+    }
+}
+
+#[test]
+fn another_kernel_than_the_one_that_was_to_come() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    let lines = [Line::Begins(0), boot(Kind::First, 0..2), Line::Begins(0), boot(Kind::Kexec, 0..2)];
+    assert_eq!(tell(&mut judge, &lines, &[]), Next::Stop);
+    assert!(judge.findings().wrong[0].contains("Kexec"));
+}
+
+#[test]
+fn frozen_is_nobody_moving() {
+    for (later, wrong) in [(0x104, 0), (0x9000, 1)] {
+        let mut judge = judge(End::Frozen, 2);
+        let lines = [Line::Begins(0), boot(Kind::First, 0..2), Line::Panics(1), Line::PanicEnds];
+        assert_eq!(tell(&mut judge, &lines, &[core(0, 0x100, 2), core(1, 0x200, 2)]), Next::Wait);
+        assert_eq!(judge.next(seconds(9)), Next::Look);
+        let mut still = core(0, 0x100, 2);
+        still.pc = later;
+        judge.hear(Heard::Cores(vec![still, core(1, 0x5000, 2)]), seconds(9));
+        assert_eq!(judge.next(seconds(9)), Next::Stop);
+        assert_eq!(judge.findings().wrong.len(), wrong);
+    }
+}
+
+#[test]
+fn a_panic_that_nobody_asked_for() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2), Line::PanicEnds], &[]);
+    assert_eq!(judge.next(seconds(60)), Next::Stop);
+    assert!(judge.findings().wrong[0].contains("a kernel panicked"));
+}
+
+#[test]
+fn silence_ends_it() {
+    let mut judge = judge(End::Kernels(&[]), 2);
+    assert_eq!(judge.next(seconds(1)), Next::Wait);
+    assert_eq!(judge.next(seconds(200)), Next::Stop);
+    assert!(judge.findings().wrong[0].starts_with("silent for 180 s"));
+}
+
+#[test]
+fn not_powered_off() {
+    let mut judge = judge(End::Kernels(&[]), 2);
+    tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2), Line::Done(vec![0, 1])], &[]);
+    judge.hear(Heard::Gone, seconds(1));
+    assert_eq!(judge.next(seconds(1)), Next::Stop);
+    assert_eq!(judge.findings().wrong, ["the machine was not powered off"]);
+}

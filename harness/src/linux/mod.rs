@@ -1,0 +1,252 @@
+//! Real kernels as clients: boots them, has them do a row's steps, and prints the table of what became of their cores.
+//!
+//! `rows` says what is done, as steps for `linux/initramfs/init`; `files` gets the kernels; `machine` is what they run
+//! on; `run` carries what comes from the wires (`guest`, `cores`) to the `judge`; `table` is what is printed at the end.
+
+mod cores;
+mod cpio;
+mod files;
+mod guest;
+mod judge;
+mod machine;
+mod rows;
+mod run;
+mod table;
+pub mod wish;
+
+use std::{collections::VecDeque, path::Path, sync::Mutex};
+
+use anyhow::{Result, bail};
+
+use crate::{
+    judge::Limits,
+    linux::{
+        files::Kernel,
+        machine::{Firmware, Setup},
+        rows::{Case, Needs, ROWS, Row},
+        run::{Order, Outcome},
+        table::Table,
+        wish::Wish,
+    },
+    log,
+    report::{Mark, Report},
+    suite,
+};
+
+/// How many lines of each console are shown after a failure.
+const LAST_LINES: usize = 25;
+
+/// Gets a kernel and prints where its image and its initramfs are, a line each.
+pub fn print_files(root: &Path, name: &str) -> Result<bool> {
+    let report = Report::new();
+    match files::get(root, name, &report.begin("linux/get.sh")) {
+        Ok(kernel) => {
+            println!("{}\n{}", kernel.image.display(), kernel.initrd.display());
+            Ok(true)
+        }
+        Err(output) => bail!("{}", output.join("\n")),
+    }
+}
+
+/// A row on a machine.
+struct Job {
+    row: &'static Row,
+    kernel: Kernel,
+    cores: u32,
+    /// The how-manieth run of a sweep.
+    turn: u32,
+}
+
+/// What all runs have in common.
+pub struct Rows<'a> {
+    /// The project's folder.
+    pub root: &'a Path,
+    /// Where it is told.
+    pub report: &'a Report,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+impl Rows<'_> {
+    /// Runs what is wished, two at once, and prints the table.
+    pub fn run(&self, wish: &Wish) -> Result<()> {
+        let firmware = self.firmware(wish)?;
+        let elf = match &firmware {
+            Firmware::Standstill(image) => Some(image.with_extension("elf")).filter(|elf| elf.exists()),
+            Firmware::Qemu => None,
+        };
+        let messages = elf.as_deref().map(log::table).transpose()?.flatten();
+        let queue = Mutex::new(VecDeque::from(self.jobs(wish)));
+        let table = Mutex::new(Table::default());
+        let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
+        let at_once = if wish.log { 1 } else { suite::AT_ONCE };
+        std::thread::scope(|scope| {
+            for _ in 0..at_once {
+                // The emulator ends with the thread that starts it: that is this one.
+                scope.spawn(|| {
+                    while let Some(job) = next() {
+                        let order = job.order(&firmware, self.limits, messages.clone());
+                        let outcome = self.one(&job, &order, wish.log);
+                        if let Ok(mut table) = table.lock() {
+                            table.add(
+                                &format!("{}, {} cores", job.kernel.name, job.cores),
+                                job.row,
+                                &outcome,
+                                job.cores,
+                            );
+                        }
+                    }
+                });
+            }
+        });
+        let lines = table.into_inner().map(|table| table.lines()).unwrap_or_default();
+        if lines.len() > 3 {
+            lines.iter().for_each(|line| self.report.line(line));
+        }
+        Ok(())
+    }
+
+    fn firmware(&self, wish: &Wish) -> Result<Firmware> {
+        if wish.qemu {
+            return Ok(Firmware::Qemu);
+        }
+        let image = wish.image.clone().unwrap_or_else(|| self.root.join("out/standstill-qemu.bin"));
+        if !image.exists() {
+            bail!("{} is missing", image.display());
+        }
+        Ok(Firmware::Standstill(image))
+    }
+
+    /// The runs, kernel by kernel; what cannot be run is skipped, and why is said.
+    fn jobs(&self, wish: &Wish) -> Vec<Job> {
+        let or = |wished: &[&'static str], all: &[&'static str]| {
+            if wished.is_empty() { all.to_vec() } else { wished.to_vec() }
+        };
+        let cores = if wish.cores.is_empty() { vec![4] } else { wish.cores.clone() };
+        let mut jobs = Vec::new();
+        for name in or(&wish.kernels, &["small"]) {
+            let task = self.report.begin(&format!("kernel {name}"));
+            let kernel = match files::get(self.root, name, &task) {
+                Ok(kernel) => kernel,
+                Err(output) => {
+                    let why = output.iter().rev().nth(1).map_or("", String::as_str);
+                    drop(task);
+                    self.report.skip(&format!("Linux scenarios with the kernel {name}: {why}"));
+                    continue;
+                }
+            };
+            drop(task);
+            for &cores in &cores {
+                let wished = |row: &&Row| wish.rows.is_empty() || wish.rows.contains(&row.name);
+                for row in ROWS.iter().filter(wished).filter(|row| row.short || !wish.short) {
+                    if let Some(why) = lacking(row, &kernel, cores) {
+                        // Somebody asked for this very row, or wonders where it is.
+                        self.report.skip(&format!("{:45} {why}", title(row, &kernel, cores)));
+                        continue;
+                    }
+                    jobs.extend((0..row.sweep).map(|turn| Job { row, kernel: kernel.clone(), cores, turn }));
+                }
+            }
+        }
+        jobs
+    }
+
+    fn one(&self, job: &Job, order: &Order, log: bool) -> Outcome {
+        let title = format!("{}{}", title(job.row, &job.kernel, job.cores), job.turn());
+        let task = self.report.begin(&title);
+        let mut watch = |spoken: Option<&str>, step: &str| {
+            if let Some(line) = spoken.filter(|_| log) {
+                self.report.line(line);
+            }
+            task.update(step);
+        };
+        let outcome = order.run(&mut watch);
+        let took = format!("{:.1} s", outcome.took.as_secs_f64());
+        let cell = table::cell(&outcome.findings, job.cores);
+        let line = format!("{title:45} {took:>8}  {cell:10} {}", job.row.story);
+        if outcome.findings.wrong.is_empty() {
+            task.end(Mark::Pass, &line, &[]);
+        } else {
+            task.end(Mark::Fail, &line, &job.details(&outcome));
+        }
+        outcome
+    }
+}
+
+fn title(row: &Row, kernel: &Kernel, cores: u32) -> String {
+    format!("{} ({}, {cores} cores)", row.name, kernel.name)
+}
+
+/// Why a row cannot be run.
+fn lacking(row: &Row, kernel: &Kernel, cores: u32) -> Option<String> {
+    match row.needs {
+        _ if cores < row.min_cores => Some(format!("needs {} cores or more", row.min_cores)),
+        Needs::Faults | Needs::Sdei | Needs::SdeiNmi if !kernel.faults => {
+            Some("needs the module faultinject".into())
+        }
+        Needs::SdeiNmi if kernel.stock => Some("needs a kernel with ARM_SDEI_NMI".into()),
+        _ => None,
+    }
+}
+
+impl Job {
+    fn case(&self) -> Case {
+        Case { cores: self.cores, delay: self.row.delay(self.turn) }
+    }
+
+    fn turn(&self) -> String {
+        if self.row.sweep > 1 { format!(" {} us", self.case().delay) } else { String::new() }
+    }
+
+    fn order(
+        &self,
+        firmware: &Firmware,
+        limits: Limits,
+        table: Option<std::sync::Arc<defmt_decoder::Table>>,
+    ) -> Order {
+        let reserved = if self.kernel.stock { "512M" } else { "128M" };
+        // earlycon: the next kernel's first words are to be heard before it takes any core.
+        let mut append =
+            format!("console=ttyAMA0 earlycon=pl011,0x9000000 printk.devkmsg=on crashkernel={reserved}");
+        if self.row.needs == Needs::Sdei {
+            append += " initcall_blacklist=sdei_nmi_init";
+        }
+        let steps = (self.row.steps)(self.case());
+        if !steps.is_empty() {
+            append += &format!(" steps={steps}");
+        }
+        let setup = Setup {
+            firmware: firmware.clone(),
+            cores: self.cores,
+            kernel: self.kernel.image.clone(),
+            initrd: self.kernel.initrd.clone(),
+            append,
+        };
+        Order { setup, end: self.row.end, limits, table }
+    }
+
+    /// All that helps to find out why.
+    fn details(&self, outcome: &Outcome) -> Vec<String> {
+        let mut details = outcome.findings.wrong.clone();
+        let steps = (self.row.steps)(self.case());
+        for (core, _) in &outcome.findings.lost {
+            let about = |step: &&str| step.split(':').skip(1).any(|word| word == core.to_string());
+            if let Some(step) = steps.split([',', '/']).rfind(about) {
+                details.push(format!("core {core}: the last step about it was {step}"));
+            }
+            let name = format!("CPU{core}");
+            let names = |line: &&String| line.split(|c: char| !c.is_ascii_alphanumeric()).any(|word| word == name);
+            if let Some(line) = outcome.linux.iter().rfind(names) {
+                details.push(format!("core {core}: the last line about {name} was {line}"));
+            }
+        }
+        for (whose, console) in [("Linux's console", &outcome.linux), ("the monitor's log", &outcome.monitor)] {
+            let last = &console[console.len().saturating_sub(LAST_LINES)..];
+            details.push(format!("{whose}, the last {} of {} lines:", last.len(), console.len()));
+            details.extend(last.iter().map(|line| format!("  | {line}")));
+        }
+        details.push(format!("$ {}", outcome.command));
+        details.extend(outcome.kept.as_ref().map(|kept| format!("all of it is in {}", kept.display())));
+        details
+    }
+}

@@ -1,0 +1,90 @@
+//! What somebody wants to see: rows, kernels, numbers of cores.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::linux::rows::{ROWS, Row};
+
+/// The kernels that there are, by the names that `linux/get.sh` knows.
+pub const KERNELS: &[&str] = &["small", "6.12", "7.3"];
+
+/// What is to be run.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wish {
+    /// Rows by name; else all.
+    pub rows: Vec<&'static str>,
+    /// Kernels by name; else the small one.
+    pub kernels: Vec<&'static str>,
+    /// Numbers of cores; else 4.
+    pub cores: Vec<u32>,
+    /// With QEMU's own PSCI instead of the monitor's?
+    pub qemu: bool,
+    /// Another monitor, flat; with its ELF beside it, if it logs.
+    pub image: Option<PathBuf>,
+    /// The short form?
+    pub short: bool,
+    /// Show both consoles as they come.
+    pub log: bool,
+}
+
+/// Reads the rest of the command line.
+pub fn parse(mut parser: Parser) -> Result<Wish> {
+    let mut wish = Wish::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Value(value) => positional(&mut wish, &value.string()?)?,
+            Arg::Long("firmware") => match parser.value()?.string()?.as_str() {
+                "qemu" => wish.qemu = true,
+                "standstill" => wish.qemu = false,
+                other => bail!("--firmware is standstill or qemu, not {other}"),
+            },
+            Arg::Long("image") => wish.image = Some(parser.value()?.into()),
+            Arg::Long("short") => wish.short = true,
+            Arg::Long("log") => wish.log = true,
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(wish)
+}
+
+fn positional(wish: &mut Wish, value: &str) -> Result<()> {
+    if let Some(kernel) = KERNELS.iter().find(|&&kernel| kernel == value) {
+        wish.kernels.push(kernel);
+    } else if let Some(row) = Row::named(value) {
+        wish.rows.push(row.name);
+    } else if let Ok(cores @ 1..=123) = value.parse() {
+        wish.cores.push(cores);
+    } else {
+        let names: String = ROWS.iter().map(|row| format!("\n  {:28} {}", row.name, row.story)).collect();
+        bail!("no row, kernel ({}) or number of cores \"{value}\"; the rows:{names}", KERNELS.join(", "));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Wish> {
+        parse(Parser::from_args(line.split_whitespace()))
+    }
+
+    #[test]
+    fn in_any_order() {
+        let wish = parsed("4 kdump 7.3 --log wedged 16 small --firmware qemu").unwrap();
+        assert_eq!(wish.rows, ["kdump", "wedged"]);
+        assert_eq!(wish.kernels, ["7.3", "small"]);
+        assert_eq!(wish.cores, [4, 16]);
+        assert!(wish.qemu && wish.log && !wish.short);
+        assert_eq!(parsed("").unwrap(), Wish::default());
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        assert!(parsed("kdumb").unwrap_err().to_string().contains("\n  kdump "));
+        assert!(parsed("0").is_err());
+        assert!(parsed("--firmware tfa").is_err());
+    }
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# What booting Linux needs and the project does not contain, into .tools/linux/; nothing is done for what is there.
+#
+#   linux/get.sh small      small/Image      the small kernel of ../shared/linux, with its faultinject.ko
+#   linux/get.sh 6.12       6.12/Image       Debian's stock kernel, from bookworm-backports
+#   linux/get.sh 7.3        7.3/Image        Debian's stock kernel, from trixie-backports
+#   linux/get.sh user       user/            Debian's busybox and kexec for arm64, with what they load
+#
+# Exit status 3: it is not to be had here, and the message says why.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+readonly KEPT=.tools/linux
+readonly SHARED=../shared/linux
+
+# Builds a folder aside and moves it into place, so that it is whole or not there.
+finish() {
+    rm -rf "${KEPT:?}/$1"
+    mv -T "$scratch" "$KEPT/$1"
+    scratch=
+}
+
+# The small kernel is the work of whoever keeps ../shared: Linux 7.3 with linux/small/kernel.config over allnoconfig.
+small() {
+    local image=$SHARED/Image-7.3-sdei-nmi.gz
+    if [[ ! -e $image ]]; then
+        echo "the small test kernel is not here: $image" >&2
+        exit 3
+    fi
+    gzip -dc "$image" >"$scratch/Image"
+    cp "$SHARED/faultinject-7.3.ko" "$scratch/faultinject.ko"
+    finish small
+}
+
+# debian SERIES SUITE PACKAGE: the newest of a series that a suite has. PACKAGE: what the package with the Image is called.
+debian() {
+    local pattern="^$3-${1/./\\.}\\.[0-9]*\\+deb1[0-9]-arm64\$" package
+    package=$(linux/apt.sh list "$pattern" | grep -F " $2/main" | awk '{ print $1 }' | sort -V | tail -n 1)
+    if [[ ! $package ]]; then
+        echo "no kernel $1 in Debian's $2 any more" >&2
+        exit 3
+    fi
+    package=${package%:arm64}
+    linux/apt.sh unpack "$scratch/package" "$package:arm64/$2"
+    # Debian's vmlinuz is a plain Image; the firmware takes it as it is.
+    find "$scratch/package" -name 'vmlinuz*' -exec cp {} "$scratch/Image" \;
+    [[ -e $scratch/Image ]]
+    echo "${package#"$3-"}" >"$scratch/release"
+    rm -rf "$scratch/package"
+    finish "$1"
+}
+
+user() {
+    # kexec is linked with Xen's libraries, whatever it does with them.
+    local packages=(busybox-static kexec-tools libc6 zlib1g libxenmisc4.20 libxencall1 libxendevicemodel1
+        libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxentoollog1 libxentoolcore1)
+    local names=(ld-linux-aarch64.so.1 libc.so.6 libz.so.1 libxenctrl.so.4.20 libxencall.so.1
+        libxendevicemodel.so.1 libxenevtchn.so.1 libxenforeignmemory.so.1 libxengnttab.so.1 libxentoollog.so.1
+        libxentoolcore.so.1) name
+    linux/apt.sh unpack "$scratch/package" "${packages[@]/%/:arm64/trixie}"
+    mkdir -p "$scratch"/{bin,lib}
+    find "$scratch/package" \( -name busybox -o -name kexec \) -path '*bin/*' -exec cp {} "$scratch/bin/" \;
+    for name in "${names[@]}"; do
+        find "$scratch/package" -name "$name" -exec cp -L {} "$scratch/lib/" \;
+        [[ -e $scratch/lib/$name ]]
+    done
+    rm -rf "$scratch/package"
+    finish user
+}
+
+mkdir -p "$KEPT"
+exec 8>"$KEPT/lock"
+flock 8
+scratch=
+trap '[[ ! $scratch ]] || rm -rf "$scratch"' EXIT
+for what in "$@"; do
+    [[ -e $KEPT/$what ]] && continue
+    scratch=$(mktemp -d "$KEPT/new.XXXXXX")
+    case $what in
+        small) small ;;
+        6.12) debian 6.12 bookworm-backports linux-image ;;
+        7.3) debian 7.3 trixie-backports linux-binary ;;
+        user) user ;;
+        *)
+            echo "see the top of linux/get.sh" >&2
+            exit 2
+            ;;
+    esac
+done
