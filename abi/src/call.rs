@@ -35,6 +35,10 @@ pub const SERVICE_UID: u32 = BASE + 0xff01;
 /// Returns the revision: major in x0, minor in x1.
 pub const SERVICE_REVISION: u32 = BASE + 0xff03;
 
+/// SMC64 only, and only in images built to test the monitor's own failure: (one of [`crash`]). Does not return, but for
+/// [`crash::BOOT_STACK_OVERFLOW`].
+pub const CRASH_TEST: u32 = BASE + 0xfff0;
+
 /// What [`STOP_VERSION`] answers: 1.0.
 pub const VERSION: u32 = 0x0001_0000;
 /// What [`SERVICE_UID`] answers, one 32-bit word a register: 8ab57d6e-4d3c-4f0c-9b1e-5a5d6c7753f1.
@@ -70,6 +74,18 @@ pub mod policy {
     pub const FENCE: u64 = 1 << 1;
     /// The policy stays as it is until the machine is reset.
     pub const LOCK: u64 = 1 << 2;
+}
+
+/// How the monitor is to fail ([`CRASH_TEST`]).
+pub mod crash {
+    /// It runs over the calling core's stack.
+    pub const STACK_OVERFLOW: u64 = 0;
+    /// Its Rust code panics.
+    pub const PANIC: u64 = 1;
+    /// It writes where nothing is mapped.
+    pub const WILD_WRITE: u64 = 2;
+    /// It runs over the boot stack when the machine next boots.
+    pub const BOOT_STACK_OVERFLOW: u64 = 3;
 }
 
 /// Status codes.

@@ -1,17 +1,35 @@
-//! Test images only: a call that makes the monitor fail, to see the crash report.
+//! Test images only: a call that makes the monitor fail, to see the crash report (`abi::call::CRASH_TEST`).
 
-/// The call: (how) does not return.
-pub const ID: u32 = 0xc700_fff0;
+use crate::percore;
+use abi::call::crash;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use smp_stop::Core;
 
-/// Fails: 0 by overflowing the stack, 1 by a panic, 2 by a wild write.
+/// In core 0's page in place of its stop record's magic, which outlives a reset: the boot is to fail.
+const AT_BOOT: u64 = u64::from_le_bytes(*b"CRASHNOW");
+
+/// Fails, or sees to it that the next boot does.
 pub fn crash(how: u64) {
     match how {
-        0 => {
+        crash::STACK_OVERFLOW => {
             overflow(1);
         }
-        1 => panic!("a test asked for it"),
+        crash::PANIC => panic!("a test asked for it"),
+        crash::BOOT_STACK_OVERFLOW => note().store(AT_BOOT, Relaxed),
         _ => wild_write(),
     }
+}
+
+/// Called on the boot stack, before the boot core has one of its own.
+pub fn at_boot() {
+    if note().swap(0, Relaxed) == AT_BOOT {
+        overflow(1);
+    }
+}
+
+fn note() -> &'static AtomicU64 {
+    let Some(first) = Core::new(0) else { unreachable!() };
+    &percore::of(first).record[0]
 }
 
 /// Uses more stack than there is.

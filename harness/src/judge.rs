@@ -20,9 +20,13 @@ pub enum End {
     /// The payload has the machine powered off. It is turned on again, its memory as it was, and then the payload says that
     /// it is done.
     PowerOff,
-    /// EL3 reports a crash that names this as its cause, and that every other core is stopped. It resets the machine,
-    /// and then the payload says that it is done.
-    Crash(&'static str),
+    /// EL3 reports a crash. It resets the machine, and then the payload says that it is done.
+    Crash {
+        /// What the report names as the cause.
+        cause: &'static str,
+        /// It comes while EL3 boots, so no other core runs; else every other core has to be stopped.
+        at_boot: bool,
+    },
     /// A check fails and says one of these words, in whichever case: the scenario is a negative control.
     FailedCheck(&'static [&'static str]),
 }
@@ -224,7 +228,7 @@ impl Judge {
         if self.gone {
             return true;
         }
-        let wants_crash = matches!(self.end, End::Crash(_));
+        let wants_crash = matches!(self.end, End::Crash { .. });
         if self.crash_complete && !wants_crash || self.control_found() {
             return true;
         }
@@ -243,7 +247,7 @@ impl Judge {
 
     /// EL3's crash ends with a reset that nobody has to announce.
     fn resets_expected(&self) -> u32 {
-        let by_crash = matches!(self.end, End::Crash(_)) && !self.crash.is_empty();
+        let by_crash = matches!(self.end, End::Crash { .. }) && !self.crash.is_empty();
         self.resets_announced + u32::from(by_crash)
     }
 
@@ -268,8 +272,8 @@ impl Judge {
             End::Done | End::DoneWhoeverWins | End::Figures => "DONE",
             End::PowerOff if !self.off => "EXPECT off",
             End::PowerOff => "DONE",
-            End::Crash(_) if self.crash.is_empty() => "EL3's crash report",
-            End::Crash(_) => "DONE",
+            End::Crash { .. } if self.crash.is_empty() => "EL3's crash report",
+            End::Crash { .. } => "DONE",
             End::FailedCheck(_) => "a check to fail, or DONE",
         };
         format!("waited for {what}, after: {}", self.step)
@@ -287,7 +291,7 @@ impl Judge {
     /// What was seen of the failure that the scenario is about.
     pub fn evidence(&self) -> Option<&str> {
         let found = match self.end {
-            End::Crash(cause) => self.crash.iter().find(|line| line.contains(cause)),
+            End::Crash { cause, .. } => self.crash.iter().find(|line| line.contains(cause)),
             End::FailedCheck(words) => {
                 let says_so = |check: &&String| words.iter().any(|word| check.to_lowercase().contains(word));
                 self.failed_checks.iter().find(says_so)
@@ -314,7 +318,7 @@ impl Judge {
         if self.failed_checks.len() > CHECKS_TOLD {
             wrong.push(format!("and {} more checks failed", self.failed_checks.len() - CHECKS_TOLD));
         }
-        if !self.crash.is_empty() || matches!(self.end, End::Crash(_)) {
+        if !self.crash.is_empty() || matches!(self.end, End::Crash { .. }) {
             self.judge_crash(&mut wrong);
         }
         wrong.extend(self.fatal.clone());
@@ -324,10 +328,11 @@ impl Judge {
 
     fn judge_crash(&self, wrong: &mut Vec<String>) {
         match self.end {
-            End::Crash(_) if self.crash.is_empty() => wrong.push("no crash report from EL3".into()),
-            End::Crash(_) if !self.crash_complete => wrong.push("EL3's crash report is cut off".into()),
-            End::Crash(cause) => {
-                let others = self.others.map(|others| format!("other cores: {others} stopped"));
+            End::Crash { .. } if self.crash.is_empty() => wrong.push("no crash report from EL3".into()),
+            End::Crash { .. } if !self.crash_complete => wrong.push("EL3's crash report is cut off".into()),
+            End::Crash { cause, at_boot } => {
+                let stopped = |others| format!("other cores: {others} stopped");
+                let others = if at_boot { Some("while booting".into()) } else { self.others.map(stopped) };
                 for words in [cause].into_iter().chain(others.as_deref()) {
                     if !self.crash.iter().any(|line| line.contains(words)) {
                         wrong.push(format!("EL3's crash report does not say \"{words}\""));

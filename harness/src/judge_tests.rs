@@ -204,6 +204,10 @@ fn qemu_dies() {
     assert!(fails(End::PowerOff, "1 > CHECK ok a\n1 > EXPECT off\n2 gone").0.contains("not powered off"));
 }
 
+fn crash(cause: &'static str) -> End {
+    End::Crash { cause, at_boot: false }
+}
+
 const REPORT: &str = "1 > STEP x\n2 ! *** STANDSTILL CRASH\n2 ! stack overflow on core 1\n2 ! *** END OF CRASH";
 
 #[test]
@@ -218,16 +222,18 @@ fn a_crash_nobody_wanted() {
 
 #[test]
 fn a_crash_that_the_scenario_is_about() {
-    let crash = End::Crash("stack overflow");
+    let overflow = crash("stack overflow");
     let back = "\n3 reset\n4 > CHECK ok all OFF\n5 > DONE pass";
-    assert_eq!(passes(crash, &format!("{REPORT}{back}")), 1);
-    assert!(fails(crash, &format!("{REPORT}\n3 > CHECK ok a\n3 > DONE pass")).0.contains("never came"));
-    assert!(fails(crash, &format!("{REPORT}\n3 reset\n4 reset\n5 > DONE pass")).0.contains("nobody had announced"));
-    assert!(fails(crash, &format!("{REPORT}\n3 reset")).0.contains("waited for DONE"));
-    assert!(fails(crash, "3 > STEP x").0.contains("no crash report"));
-    assert!(fails(End::Crash("panicked"), &format!("{REPORT}{back}")).0.contains("does not say \"panicked\""));
-    assert!(fails(End::Crash("panicked"), "1 > CHECK ok a\n2 > DONE pass").0.contains("no crash report"));
-    let (why, second) = fails(End::Crash("stack"), "2 ! *** STANDSTILL CRASH\n3 ! stack overflow");
+    assert_eq!(passes(overflow, &format!("{REPORT}{back}")), 1);
+    assert!(fails(overflow, &format!("{REPORT}\n3 > CHECK ok a\n3 > DONE pass")).0.contains("never came"));
+    assert!(
+        fails(overflow, &format!("{REPORT}\n3 reset\n4 reset\n5 > DONE pass")).0.contains("nobody had announced")
+    );
+    assert!(fails(overflow, &format!("{REPORT}\n3 reset")).0.contains("waited for DONE"));
+    assert!(fails(overflow, "3 > STEP x").0.contains("no crash report"));
+    assert!(fails(crash("panicked"), &format!("{REPORT}{back}")).0.contains("does not say \"panicked\""));
+    assert!(fails(crash("panicked"), "1 > CHECK ok a\n2 > DONE pass").0.contains("no crash report"));
+    let (why, second) = fails(crash("stack"), "2 ! *** STANDSTILL CRASH\n3 ! stack overflow");
     assert!(why.contains("cut off"), "{why}");
     assert_eq!(second, 12);
 }
@@ -235,7 +241,7 @@ fn a_crash_that_the_scenario_is_about() {
 #[test]
 fn a_crash_with_a_core_left_running() {
     let verdict = |line: &str| {
-        let mut judge = Judge::new(End::Crash("stack overflow"), Limits::scaled(1.0)).with_cores(4);
+        let mut judge = Judge::new(crash("stack overflow"), Limits::scaled(1.0)).with_cores(4);
         for text in ["*** STANDSTILL CRASH", "cause: stack overflow", line, "*** END OF CRASH"] {
             judge.hear(Heard::Monitor(Entry { kind: Kind::Crash, text: text.into() }), Duration::ZERO);
         }
@@ -249,6 +255,19 @@ fn a_crash_with_a_core_left_running() {
     assert_eq!(verdict("other cores: 3 stopped"), Verdict::Pass(1));
     let Verdict::Fail(why) = verdict("other cores: 1 did not stop") else { panic!("not seen") };
     assert!(why[0].contains("does not say \"other cores: 3 stopped\""), "{why:?}");
+}
+
+#[test]
+fn a_crash_at_boot() {
+    let end = End::Crash { cause: "overflow", at_boot: true };
+    let transcript = |line: &str| {
+        format!(
+            "1 > EXPECT reset\n2 reset\n2 ! *** STANDSTILL CRASH\n2 ! overflow\n2 ! {line}\n2 ! *** END OF CRASH\n\
+             3 reset\n4 > CHECK ok a\n5 > DONE pass"
+        )
+    };
+    assert_eq!(passes(end, &transcript("core: MPIDR 0x0, while booting")), 1);
+    assert!(fails(end, &transcript("core: 0")).0.contains("does not say \"while booting\""));
 }
 
 #[test]

@@ -383,7 +383,15 @@ pub const TABLE: &[Scenario] = &[
         story: "EL3 runs over its stack on purpose: the guard page stops it, a report names the cause",
         min_cores: 1,
         variant: Variant::CrashTest,
-        end: End::Crash("stack overflow"),
+        end: End::Crash { cause: "stack overflow", at_boot: false },
+        ..USUAL
+    },
+    Scenario {
+        name: "el3-boot-stack-overflow",
+        story: "EL3 runs over the stack that it boots on: the guard page stops it, a report names the cause",
+        min_cores: 1,
+        variant: Variant::CrashTest,
+        end: End::Crash { cause: "stack overflow", at_boot: true },
         ..USUAL
     },
     Scenario {
@@ -391,7 +399,7 @@ pub const TABLE: &[Scenario] = &[
         story: "EL3 panics on purpose: a report names the cause",
         min_cores: 1,
         variant: Variant::CrashTest,
-        end: End::Crash("panicked at"),
+        end: End::Crash { cause: "panicked at", at_boot: false },
         ..USUAL
     },
     Scenario {
@@ -399,7 +407,7 @@ pub const TABLE: &[Scenario] = &[
         story: "EL3 writes where nothing is mapped: a report names the cause",
         min_cores: 1,
         variant: Variant::CrashTest,
-        end: End::Crash("data abort"),
+        end: End::Crash { cause: "data abort", at_boot: false },
         ..USUAL
     },
     Scenario {

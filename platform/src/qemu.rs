@@ -7,8 +7,6 @@ use crate::pl011::Pl011;
 use crate::pl061::Pl061;
 use crate::topology::Topology;
 
-/// Secure flash: the monitor runs from here.
-pub const FLASH: usize = 0;
 /// Secure RAM: the monitor's data.
 pub const SECURE_RAM: usize = 0x0e00_0000;
 /// Size of [`SECURE_RAM`] in bytes.

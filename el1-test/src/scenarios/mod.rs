@@ -70,6 +70,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("sdei-not-the-client", 1, sdei::not_the_client),
     ("log-read", 1, log::log_read),
     ("el3-stack-overflow", 1, crash::stack_overflow),
+    ("el3-boot-stack-overflow", 1, crash::boot_stack_overflow),
     ("el3-panic", 1, crash::panic),
     ("el3-wild-write", 1, crash::wild_write),
     ("bench", 1, bench::bench),

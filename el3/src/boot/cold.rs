@@ -25,6 +25,8 @@ pub extern "C" fn cold_boot() -> ! {
     let count = find_cores(&mut map, machine.map_or(0, |machine| machine.cores));
     COUNT.store(count, Relaxed);
     COORDINATOR.set_present(count);
+    #[cfg(feature = "crash-test")]
+    crate::crash_test::at_boot();
 
     let me = boot_core();
     lower::init();

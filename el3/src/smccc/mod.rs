@@ -93,8 +93,10 @@ mod target {
     pub extern "C" fn fast(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
         let id = x0 as u32 & !SVE_HINT;
         #[cfg(feature = "crash-test")]
-        if id == crate::crash_test::ID {
+        if id == abi::call::CRASH_TEST | SMC64 {
             crate::crash_test::crash(x1);
+            context.answer(0);
+            return Path::Done;
         }
         let handler = match service(id) {
             Service::Psci => psci::find(id),
