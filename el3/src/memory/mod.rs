@@ -91,7 +91,6 @@ const NORMAL: Attributes = Attributes::VALID
     .union(Attributes::ATTRIBUTE_INDEX_1)
     .union(Attributes::INNER_SHAREABLE);
 const CODE: Attributes = NORMAL.union(Attributes::READ_ONLY);
-const CONSTANTS: Attributes = CODE.union(Attributes::XN);
 const DATA: Attributes = NORMAL.union(Attributes::XN);
 const DEVICE: Attributes = Attributes::VALID
     .union(Attributes::ACCESSED)
@@ -105,8 +104,6 @@ const DEVICE_BELOW: Attributes = DEVICE.union(Attributes::NS);
 unsafe extern "C" {
     static __text_start: u8;
     static __text_end: u8;
-    static __rodata_start: u8;
-    static __rodata_end: u8;
     static __data_start: u8;
     static __bss_end: u8;
     static __boot_stack_start: u8;
@@ -121,7 +118,6 @@ impl Builder {
     pub fn new() -> Result<Self, MapError> {
         let mut map = Self(RootTable::new(Pool { used: 0 }, 1, El3));
         map.identity((&raw const __text_start).addr(), (&raw const __text_end).addr(), CODE)?;
-        map.identity((&raw const __rodata_start).addr(), (&raw const __rodata_end).addr(), CONSTANTS)?;
         map.identity((&raw const __data_start).addr(), (&raw const __bss_end).addr(), DATA)?;
         map.identity((&raw const __boot_stack_start).addr(), (&raw const __boot_stack_end).addr(), DATA)?;
         for device in machine::DEVICES {
