@@ -36,10 +36,14 @@ bench:
 qemu-gdb *ARGS:
     @cargo run --quiet --package harness -- qemu-gdb "$@"
 
-# Explore the interleavings of the stop coordinator exhaustively
-model:
+# Explore the interleavings of the stop coordinator: small machines exhaustively, larger ones at random
+model *ARGS:
     RUSTFLAGS="--cfg loom" CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=off \
-        cargo test --release --package smp-stop --features negative-controls --target-dir target/loom
+        cargo test --release --package smp-stop --features negative-controls --test model --target-dir target/loom -- "$@"
+
+# Explore many more larger machines at random: [ROUNDS] [SEED]
+torture-model ROUNDS="20000" SEED=`date +%s`:
+    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model walk::of --nocapture
 
 # Format the sources
 fmt:

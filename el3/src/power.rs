@@ -81,10 +81,11 @@ mod target {
     /// The calling core turns OFF, and starts again when it is started. Everything else about its old life is settled.
     pub fn off() -> ! {
         let me = percore::this();
-        sdei::leave(me);
-        gic::close_below();
-        gic::reset_core(me);
-        COORDINATOR.off(me.core());
+        COORDINATOR.turn_off(me.core(), || {
+            sdei::leave(me);
+            gic::close_below();
+            gic::reset_core(me);
+        });
         // From here on nothing is touched that a life could own.
         wait()
     }

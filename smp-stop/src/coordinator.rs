@@ -36,6 +36,8 @@ pub enum Gate {
     Epochs,
     /// A stop is complete only if it was still held after the last core was seen `Off`.
     Held,
+    /// Rule 6: a core publishes `Off` after its last, not before.
+    OffLast,
     /// Rule 10: whoever takes a core back looks at its owner again when the stop word is published.
     Owner,
 }
@@ -253,7 +255,18 @@ impl<const N: usize> Coordinator<N> {
         if self.has(Gate::Admission) && stopped { Admission::Park } else { Admission::Go }
     }
 
-    /// The core publishes that it is `Off`: the last thing that it does (rule 6). The mark goes with it.
+    /// The core does its last, and then publishes that it is `Off` (rule 6).
+    pub fn turn_off(&self, core: Core, last: impl FnOnce()) {
+        if self.has(Gate::OffLast) {
+            last();
+            self.off(core);
+        } else {
+            self.off(core);
+            last();
+        }
+    }
+
+    /// Publishes that a core is `Off`, which has done its last already, or never began. The mark goes with it.
     pub fn off(&self, core: Core) {
         self.word(core).fetch_and(!CoreWord::FLAGS, AcqRel);
     }

@@ -4,16 +4,27 @@
 //! `spawn` and is then explored in one of these ways (`How`):
 //!
 //! - **Every** interleaving, sequentially consistent: a depth-first search through the graph of states. A state is what
-//!   the atomics hold and what each thread has read so far, which is all that its future depends on; a state that was
-//!   reached before is not explored again, so the search is exhaustive and ends. Threads are run again from their
-//!   beginning to be brought to a state, with what they have read before; so they must depend on nothing else.
+//!   the atomics hold, what is hidden, and for each thread who it is and what it was told so far, which is all that its
+//!   future depends on; a state that was reached before is not explored again, so the search is exhaustive and ends.
+//!   Threads are run again from their beginning to be brought to a state, and are told the same again; so they must depend
+//!   on nothing else. States are known by numbers of 64 bits: that two among a million are taken for one is less likely
+//!   than one in ten million.
 //! - **At random**, sequentially consistent, for machines too large for that: a walk in which each thread is as likely as
 //!   any other to go next, or one with priorities that change at a few random places (PCT), which finds the bugs that
 //!   need threads to be held up for long.
 //! - **With stale reads**, as the C11 memory model allows them: loom, with a bound on the number of preemptions.
 //!
-//! What happens outside the code under test, and only serves to drive it and to judge it, is kept in a `Hidden`:
-//! neither explorer interleaves anything there, and no order between threads comes of it.
+//! What makes a search exhaustive that leaves something out:
+//!
+//! - A thread that looks at atomics again and again says so (`pause`). It goes on only when another thread has changed
+//!   one since: else it would see the same, and come back to where it is. If nothing else can happen, it goes on, too:
+//!   that is how time passes.
+//! - A thread says what it will not need any more (`forget`). That it says the truth is for its author to show.
+//! - What happens outside the code under test, and only serves to drive it and to judge it, is kept in a `Hidden`. It
+//!   happens together with the operation before it; no explorer interleaves anything there.
+//!
+//! Loom knows nothing of these. There a thread that waits is woken by another, and has then seen all that the other
+//! has done; an ordering that is missing has to show in the executions in which nobody waited.
 #![cfg(loom)]
 
 mod replay;
@@ -22,6 +33,7 @@ mod weak;
 
 use std::any::Any;
 use std::cell::Cell;
+use std::fmt;
 use std::hash::Hash;
 use std::sync::atomic::Ordering;
 
@@ -55,13 +67,38 @@ pub enum How {
     },
 }
 
+impl fmt::Display for How {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Every => write!(f, "sequentially consistent, exhaustive"),
+            Self::Weak { preemptions } => write!(f, "C11 memory model, at most {preemptions} preemptions"),
+            Self::Random { seed, .. } => write!(f, "sequentially consistent, random, seed {seed}"),
+            Self::Priorities { seed, .. } => write!(f, "sequentially consistent, random priorities, seed {seed}"),
+        }
+    }
+}
+
 /// What an exploration amounts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Explored {
-    /// How many times everything came to its end.
-    pub executions: usize,
-    /// How many different states there are, where they are counted.
-    pub states: Option<usize>,
+pub enum Explored {
+    /// All states that can be reached, and among them those in which everything has come to its end.
+    States {
+        /// How many.
+        all: usize,
+        /// How many of them.
+        ends: usize,
+    },
+    /// Executions from beginning to end.
+    Executions(usize),
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::States { all, ends } => write!(f, "{all} states, {ends} ends"),
+            Self::Executions(count) => write!(f, "{count} interleavings"),
+        }
+    }
 }
 
 /// Explores what `setup` sets up: the threads that it spawns. They may spawn more. What it returns is called whenever
@@ -190,9 +227,30 @@ pub fn forget<K: Hash>(keep: impl FnOnce() -> K) {
     }
 }
 
-/// Starts a thread.
-pub fn spawn(thread: impl Fn() + 'static) {
-    if WEAK.get() { weak::spawn(thread) } else { replay::spawn(thread) }
+/// Looks at atomics and at what is hidden as they are at this moment, and changes nothing: right after the thread's last
+/// operation. Loom does not do it.
+pub fn observe(look: impl FnOnce()) {
+    if !WEAK.get() {
+        replay::observe(look);
+    }
+}
+
+/// Waits until another thread has changed an atomic since this one's last pause, or nothing else can happen. Answers
+/// whether something has changed. Not for loom.
+pub fn pause() -> bool {
+    assert!(!WEAK.get(), "loom does not know what has changed");
+    replay::pause()
+}
+
+/// Whether loom explores.
+pub fn is_weak() -> bool {
+    WEAK.get()
+}
+
+/// Starts a thread. `who` tells apart what threads do, with all that they have captured: whoever is the same and was told
+/// the same does the same.
+pub fn spawn(who: impl Hash, thread: impl Fn() + 'static) {
+    if WEAK.get() { weak::spawn(thread) } else { replay::spawn(replay::numbered(who), thread) }
 }
 
 /// What happens outside the code under test. There is one at most in a scenario.

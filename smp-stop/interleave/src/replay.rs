@@ -56,17 +56,22 @@ type Condition = dyn Fn(&dyn Any) -> bool;
 enum Next {
     Begin,
     Operate(usize, Operation),
+    Pause,
     Wait(Rc<Condition>),
     Nothing,
 }
 
 #[derive(Clone)]
 struct Thread {
+    /// Tells its code, and all that the code has captured, from other threads'.
+    who: u64,
     code: Rc<dyn Fn()>,
     /// All that it was told so far.
     record: Rc<Vec<u64>>,
-    /// The record's number.
+    /// The record's number, or that of what is left of it after `forget`.
     number: u64,
+    /// Another thread has changed an atomic since this one went on from its last pause.
+    news: bool,
     next: Next,
 }
 
@@ -75,6 +80,24 @@ impl Thread {
         Rc::make_mut(&mut self.record).push(answer);
         self.number = mixed(self.number ^ answer);
     }
+
+    /// All that its future depends on, as a number. Nothing, if it has none.
+    fn future(&self) -> Option<u64> {
+        let kind: u8 = match self.next {
+            Next::Nothing => return None,
+            Next::Begin => 0,
+            // Which of these it is follows from what it was told.
+            Next::Operate(..) | Next::Pause | Next::Wait(_) => 1,
+        };
+        Some(numbered((kind, self.who, self.number, self.news)))
+    }
+}
+
+/// The number of something.
+pub fn numbered(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A number that has not much to do with this one (splitmix64).
@@ -161,6 +184,7 @@ pub struct Object(usize);
 impl Object {
     pub fn new(value: u64) -> Self {
         running(|running| {
+            assert!(running.thread.is_none(), "an atomic that is not made while everything is set up");
             running.state.memory.push(value);
             Self(running.state.memory.len() - 1)
         })
@@ -201,31 +225,46 @@ pub fn wait(until: impl Fn(&dyn Any) -> bool + 'static) {
     }
 }
 
-pub fn spawn(code: impl Fn() + 'static) {
+/// Waits until another thread has changed an atomic; answers whether it has. If nothing else can happen at all, it has not.
+pub fn pause() -> bool {
+    running(Running::again).unwrap_or_else(|| suspend(Next::Pause)) != 0
+}
+
+pub fn spawn(who: u64, code: impl Fn() + 'static) {
     running(|running| {
         if running.again().is_none() {
-            let thread = Thread { code: Rc::new(code), record: Rc::default(), number: 0, next: Next::Begin };
-            running.state.threads.push(thread);
+            let (code, record) = (Rc::new(code), Rc::default());
+            running.state.threads.push(Thread { who, code, record, number: 0, news: true, next: Next::Begin });
             running.tell(0);
         }
     });
 }
 
-pub fn forget<K: Hash>(keep: impl FnOnce() -> K) {
-    let Some(thread) = running(|running| {
+/// Does something as nobody, whose operations take effect at once, unless it was done here before. Answers with the
+/// thread that has come here.
+fn once<R>(f: impl FnOnce() -> R) -> Option<(usize, R)> {
+    let thread = running(|running| {
         let thread = running.thread?;
         (running.told == running.state.threads[thread].record.len()).then_some(thread)
-    }) else {
-        return;
-    };
-    // As nobody, whose operations take effect at once.
+    })?;
     running(|running| running.thread = None);
-    let mut hasher = DefaultHasher::new();
-    keep().hash(&mut hasher);
-    running(|running| {
-        running.thread = Some(thread);
-        running.state.threads[thread].number = hasher.finish();
-    });
+    let answer = f();
+    running(|running| running.thread = Some(thread));
+    Some((thread, answer))
+}
+
+pub fn observe(f: impl FnOnce()) {
+    once(f);
+}
+
+pub fn forget<K: Hash>(keep: impl FnOnce() -> K) {
+    if let Some((thread, number)) = once(|| numbered(keep())) {
+        running(|running| {
+            let thread = &mut running.state.threads[thread];
+            thread.number = number;
+            thread.news = true;
+        });
+    }
 }
 
 /// Does something outside of all threads.
@@ -242,15 +281,26 @@ impl State {
     }
 
     /// The threads that can go next.
-    pub fn ready(&self) -> impl Iterator<Item = usize> + '_ {
-        (0..self.threads.len()).filter(|&thread| match &self.threads[thread].next {
+    pub fn ready(&self) -> Vec<usize> {
+        let ready = (0..self.threads.len()).filter(|&thread| self.is_ready(thread)).collect::<Vec<_>>();
+        if ready.is_empty() { self.pausing().collect() } else { ready }
+    }
+
+    fn is_ready(&self, thread: usize) -> bool {
+        match &self.threads[thread].next {
             Next::Begin | Next::Operate(..) => true,
+            // Nothing that it can see has changed: it would come here again.
+            Next::Pause => self.threads[thread].news,
             Next::Wait(until) => self.hidden.as_ref().is_some_and(|hidden| {
                 let hidden: &dyn Any = &**hidden;
                 until(hidden)
             }),
             Next::Nothing => false,
-        })
+        }
+    }
+
+    fn pausing(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..self.threads.len()).filter(|&thread| matches!(self.threads[thread].next, Next::Pause))
     }
 
     /// Whether all threads have ended.
@@ -265,14 +315,10 @@ impl State {
         if let Some(hidden) = &self.hidden {
             hidden.mix(&mut hasher);
         }
-        for thread in &self.threads {
-            match thread.next {
-                Next::Nothing => 0.hash(&mut hasher),
-                Next::Begin => 1.hash(&mut hasher),
-                // What it does next follows from what it was told.
-                Next::Operate(..) | Next::Wait(_) => thread.number.hash(&mut hasher),
-            }
-        }
+        // In which order they were started makes no difference.
+        let mut threads = self.threads.iter().filter_map(Thread::future).collect::<Vec<_>>();
+        threads.sort_unstable();
+        threads.hash(&mut hasher);
         hasher.finish()
     }
 
@@ -284,16 +330,43 @@ impl State {
                 let old = self.memory[*object];
                 format!("thread {thread}: {operation:x?} of {object}, which is {old:#x}")
             }
+            Next::Pause => format!("thread {thread} has paused"),
             Next::Wait(_) => format!("thread {thread} has waited"),
             Next::Nothing => format!("thread {thread} has ended"),
         }
+    }
+
+    fn operate(&mut self, thread: usize, object: usize, operation: Operation) -> u64 {
+        let before = self.memory[object];
+        let answer = operation.apply(&mut self.memory[object]);
+        if self.memory[object] != before {
+            self.tell_others(thread);
+        }
+        answer
+    }
+
+    fn tell_others(&mut self, thread: usize) {
+        for (other, it) in self.threads.iter_mut().enumerate() {
+            it.news |= other != thread;
+        }
+    }
+
+    /// From a pause.
+    fn go_on(&mut self, thread: usize) -> u64 {
+        let news = std::mem::replace(&mut self.threads[thread].news, false);
+        if !news {
+            // That nothing has happened is news to the others.
+            self.tell_others(thread);
+        }
+        u64::from(news)
     }
 
     /// One thread goes on until its next operation. If it panics, so does this.
     pub fn step(mut self, thread: usize) -> Self {
         let answer = match self.threads[thread].next {
             Next::Begin => None,
-            Next::Operate(object, operation) => Some(operation.apply(&mut self.memory[object])),
+            Next::Operate(object, operation) => Some(self.operate(thread, object, operation)),
+            Next::Pause => Some(self.go_on(thread)),
             Next::Wait(_) => Some(0),
             Next::Nothing => unreachable!("a thread that has ended goes on"),
         };

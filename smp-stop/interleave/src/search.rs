@@ -41,9 +41,9 @@ fn end(state: &State, check: &impl Fn(), way: impl Fn() -> Vec<usize>, start: &S
 pub fn every<End: Fn()>(setup: impl Fn() -> End) -> Explored {
     let (start, check) = begin(setup);
     let mut known = HashSet::from([start.number()]);
-    let mut executions = 0;
+    let mut ends = 0;
     // The states on the way, each with the threads that have yet to go on from there; and who went.
-    let ready = start.ready().collect::<Vec<_>>();
+    let ready = start.ready();
     let mut way = vec![(start.clone(), ready)];
     let mut gone = Vec::new();
     while let Some((state, ready)) = way.last_mut() {
@@ -57,16 +57,16 @@ pub fn every<End: Fn()>(setup: impl Fn() -> End) -> Explored {
         if !known.insert(next.number()) {
             continue;
         }
-        let ready = next.ready().collect::<Vec<_>>();
+        let ready = next.ready();
         if ready.is_empty() {
-            executions += 1;
+            ends += 1;
             end(&next, &check, so_far, &start);
             continue;
         }
         gone.push(thread);
         way.push((next, ready));
     }
-    Explored { executions, states: Some(known.len()) }
+    Explored::States { all: known.len(), ends }
 }
 
 /// Random walks; with priorities if they are to change.
@@ -79,7 +79,7 @@ pub fn random<End: Fn()>(seed: u64, walks: usize, changes: Option<usize>, setup:
         let mut state = start.clone();
         let mut priorities = changes.map(|changes| Priorities::new(changes, length, &mut random));
         loop {
-            let ready = state.ready().collect::<Vec<_>>();
+            let ready = state.ready();
             if ready.is_empty() {
                 break;
             }
@@ -93,7 +93,7 @@ pub fn random<End: Fn()>(seed: u64, walks: usize, changes: Option<usize>, setup:
         length = length.max(way.len());
         end(&state, &check, || way.clone(), &start);
     }
-    Explored { executions: walks, states: None }
+    Explored::Executions(walks)
 }
 
 /// The thread with the highest priority goes, and loses it at a few places.

@@ -150,13 +150,29 @@ pub fn spawn(code: impl Fn() + 'static) {
     }
 }
 
+/// Loom explores, until it has ended or panicked.
+struct Exploring;
+
+impl Exploring {
+    fn new() -> Self {
+        WEAK.set(true);
+        Self
+    }
+}
+
+impl Drop for Exploring {
+    fn drop(&mut self) {
+        WEAK.set(false);
+    }
+}
+
 pub fn explore<End: Fn()>(preemptions: usize, setup: impl Fn() -> End + Send + Sync + 'static) -> Explored {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 100_000;
     builder.preemption_bound = Some(preemptions);
     let count = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&count);
-    WEAK.set(true);
+    let exploring = Exploring::new();
     builder.check(move || {
         counter.fetch_add(1, Relaxed);
         THREADS.take();
@@ -173,6 +189,6 @@ pub fn explore<End: Fn()>(preemptions: usize, setup: impl Fn() -> End + Send + S
         }
         end();
     });
-    WEAK.set(false);
-    Explored { executions: count.load(Relaxed), states: None }
+    drop(exploring);
+    Explored::Executions(count.load(Relaxed))
 }

@@ -1,6 +1,9 @@
 //! What really happens, seen from outside the machine, and when nothing more can.
+//!
+//! Loom is told here who has to be woken: a core that waits looks again when another has done with something. The other
+//! explorer knows by itself what has changed, and lets a core that waits look whenever that is.
 
-use interleave::fence;
+use interleave::{fence, is_weak};
 use smp_stop::Core;
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -10,6 +13,8 @@ pub struct Ledger<const N: usize> {
     pub touching: [bool; N],
     /// How often each core's start was granted.
     pub starts: [u64; N],
+    /// Somebody has turned itself off of its own will. Then perhaps nobody is left.
+    pub left: bool,
     pub clock: u64,
     lives: [Life; N],
 }
@@ -29,12 +34,17 @@ enum Life {
 
 impl<const N: usize> Ledger<N> {
     pub fn new() -> Self {
-        Self { touching: [false; N], starts: [0; N], clock: 0, lives: [const { Life::None }; N] }
+        Self { touching: [false; N], starts: [0; N], left: false, clock: 0, lives: [const { Life::None }; N] }
     }
 
     /// A core's life begins, or goes on.
     pub fn lives(&mut self, core: Core) {
         self.becomes(core, Life::Active { news: false });
+    }
+
+    /// Whether nothing is left of any life of the core.
+    pub fn is_off(&self, core: Core) -> bool {
+        !self.touching[core.index()] && matches!(self.lives[core.index()], Life::None)
     }
 
     /// A core's life ends.
@@ -98,6 +108,9 @@ impl<const N: usize> Ledger<N> {
 
     /// Something has happened: who waits looks again.
     fn happened(&mut self) {
+        if !is_weak() {
+            return;
+        }
         fence(SeqCst);
         for life in &mut self.lives {
             if let Life::Active { news } | Life::Waiting { news, .. } = life {

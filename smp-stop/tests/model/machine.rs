@@ -14,7 +14,8 @@
 //!   runs out of time whenever it has to wait at all.
 
 use crate::ledger::Ledger;
-use interleave::{AtomicU64, Hidden, How, Memory, explore, forget, spawn};
+use interleave::{AtomicU64, Explored, Hidden, How, Memory, explore, forget, is_weak, observe, pause, spawn};
+use smp_stop::word::CoreWord;
 use smp_stop::{Admission, Backend, Coordinator, Core, Failure, Kind, Patience, Scope, StartError, State, Targets};
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -35,18 +36,14 @@ pub struct Scenario<const N: usize> {
     coordinator: fn() -> Coordinator<N>,
     running: [Option<Script<N>>; N],
     once_started: [Script<N>; N],
-    off_too_early: bool,
+    /// What the cores' dice depend on.
+    seed: u64,
 }
 
 impl<const N: usize> Scenario<N> {
     /// All cores are off, and have nothing to do once they are started.
     pub fn new() -> Self {
-        Self {
-            coordinator: Coordinator::new,
-            running: [None; N],
-            once_started: [|_| Ok(()); N],
-            off_too_early: false,
-        }
+        Self { coordinator: Coordinator::new, running: [None; N], once_started: [|_| Ok(()); N], seed: 0 }
     }
 
     /// This core runs already, and goes on like this.
@@ -61,6 +58,12 @@ impl<const N: usize> Scenario<N> {
         self
     }
 
+    /// The cores' dice fall differently.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
     /// Another coordinator.
     #[cfg(feature = "negative-controls")]
     pub fn with(mut self, coordinator: fn() -> Coordinator<N>) -> Self {
@@ -68,25 +71,20 @@ impl<const N: usize> Scenario<N> {
         self
     }
 
-    /// All cores break rule 6: they publish that they are off, and then do their last.
-    #[cfg(feature = "negative-controls")]
-    pub fn off_too_early(mut self) -> Self {
-        self.off_too_early = true;
-        self
-    }
-
     /// Goes through every interleaving; then, with stale reads, through those with at most so many preemptions. Whenever
     /// nothing more can happen, whoever should be off is off, the stop word is idle, and `end` is so.
     pub fn explore(self, preemptions: usize, end: fn(&Machine<N>)) {
-        self.explore_as(How::Every, end);
-        if preemptions > 0 {
-            self.explore_as(How::Weak { preemptions }, end);
+        for how in [How::Every, How::Weak { preemptions }] {
+            let began = Instant::now();
+            let explored = self.explore_as(how, end);
+            let seconds = began.elapsed().as_secs_f64();
+            let name = std::thread::current().name().unwrap_or_default().to_owned();
+            println!("{name}: {explored} in {seconds:.1} s ({how})");
         }
     }
 
-    pub fn explore_as(self, how: How, end: fn(&Machine<N>)) {
-        let began = Instant::now();
-        let explored = explore(how, move || {
+    pub fn explore_as(self, how: How, end: fn(&Machine<N>)) -> Explored {
+        explore(how, move || {
             let machine = Rc::new(Machine::new(self));
             let running = (0..N).filter_map(|index| self.running[index].map(|script| (core(index), script)));
             for (core, _) in running.clone() {
@@ -98,16 +96,13 @@ impl<const N: usize> Scenario<N> {
             }
             for (core, script) in running {
                 let life = Life::new(&machine, core);
-                spawn(move || life.live(script));
+                spawn((core, "runs already"), move || life.live(script));
             }
             move || {
                 machine.check_end();
                 end(&machine);
             }
-        });
-        let name = std::thread::current().name().unwrap_or_default().to_owned();
-        let seconds = began.elapsed().as_secs_f64();
-        println!("{name}: {how:?}, {explored:?}, {seconds:.1} s");
+        })
     }
 }
 
@@ -165,7 +160,8 @@ impl<const N: usize> Machine<N> {
                 }
             }
         }
-        assert!(self.survivors() > 0, "nobody has survived");
+        let left = self.ledger.with(|ledger| ledger.left);
+        assert!(self.survivors() > 0 || left, "nobody has survived");
     }
 
     /// Whether the core runs.
@@ -202,6 +198,23 @@ impl<const N: usize> Life<N> {
         forget(|| self.learned.get());
     }
 
+    pub fn index(&self) -> usize {
+        self.core.index()
+    }
+
+    pub fn seed(&self) -> u64 {
+        self.machine.scenario.seed
+    }
+
+    /// Throws a die: the same in each run of the same life.
+    pub fn throw(&self, sides: usize) -> usize {
+        let scenario = &self.machine.scenario;
+        let mut hasher = DefaultHasher::new();
+        (scenario.seed, self.core.index(), self.learned.get()).hash(&mut hasher);
+        self.learned.set(hasher.finish());
+        (hasher.finish() % sides as u64) as usize
+    }
+
     /// From the warm entry on.
     fn begin(&self) {
         let (machine, index) = (&self.machine, self.core.index());
@@ -220,7 +233,7 @@ impl<const N: usize> Life<N> {
 
     fn live(&self, script: Script<N>) {
         let (ledger, core) = (&self.machine.ledger, self.core);
-        self.learned.set(0);
+        self.learned.set(self.machine.starts(core.index()));
         self.touch();
         if script(self).is_ok() {
             // Nothing left to do but to run.
@@ -249,19 +262,22 @@ impl<const N: usize> Life<N> {
         if called && self.machine.coordinator.is_condemned(self.core) { self.turn_off() } else { Ok(()) }
     }
 
+    /// Turns itself off of its own will.
+    pub fn leave(&self) -> Result<(), Gone> {
+        self.machine.ledger.with(|ledger| ledger.left = true);
+        self.turn_off()
+    }
+
     /// Turns itself off.
-    pub fn turn_off(&self) -> Result<(), Gone> {
+    fn turn_off(&self) -> Result<(), Gone> {
         let machine = &self.machine;
         forget(|| "turns off");
-        self.touch();
-        if machine.scenario.off_too_early {
-            machine.coordinator.off(self.core);
-            let _ = machine.coordinator.core(self.core);
-        }
-        machine.ledger.with(|ledger| ledger.touching[self.core.index()] = false);
-        if !machine.scenario.off_too_early {
-            machine.coordinator.off(self.core);
-        }
+        machine.coordinator.turn_off(self.core, || {
+            // What is pending goes, too.
+            machine.called[self.core.index()].swap(0, Relaxed);
+            self.touch();
+            machine.ledger.with(|ledger| ledger.touching[self.core.index()] = false);
+        });
         Err(Gone)
     }
 
@@ -276,7 +292,7 @@ impl<const N: usize> Life<N> {
             ledger.lives(core(target));
         });
         let life = Life::new(machine, core(target));
-        spawn(move || life.begin());
+        spawn((core(target), "is started"), move || life.begin());
         Ok(())
     }
 
@@ -305,6 +321,9 @@ impl<const N: usize> Life<N> {
     fn stop_within(&self, kind: Kind, scope: Scope, patience: Patience) -> Result<Outcome, Gone> {
         let stopper = Stopper { life: self, scope };
         let answer = self.machine.coordinator.try_stop(&stopper, self.core, kind, scope, patience);
+        if answer.is_ok() {
+            self.check_promise(scope);
+        }
         self.machine.ledger.with(|ledger| ledger.lives(self.core));
         let outcome = match answer {
             Ok(_) => Outcome::Stopped,
@@ -312,29 +331,32 @@ impl<const N: usize> Life<N> {
             Err(Failure::Lost) => return self.turn_off().map(|()| Outcome::TimedOut),
         };
         self.learns(outcome);
-        if outcome == Outcome::Stopped {
-            self.check_promise(scope);
-        }
         Ok(outcome)
     }
 
-    /// The promise, when a stop has succeeded.
+    /// The promise, at the very moments at which it is given: when the stop was just seen to be held, and when its end
+    /// has just been published.
+    ///
+    /// Of a core that was stopped alone not even the word is ours: somebody whose look at the stop word came too early may
+    /// have claimed it, and is about to see that he may not; or, once the stop has ended, that he may.
     fn check_promise(&self, scope: Scope) {
+        let machine = &self.machine;
         for index in (0..N).filter(|&index| reaches(scope, self.core, index)) {
-            assert!(!self.machine.runs(index), "lost core {index}: {:?} has stopped it, and it runs", self.core);
-        }
-        for index in (0..N).filter(|&index| reaches(scope, self.core, index)) {
-            let word = self.machine.coordinator.core(core(index));
-            assert!(!word.condemned, "core {index} is stopped and cannot be started: {word:?}");
-            if scope == Scope::Others {
-                // Nobody is left who could have started one.
+            let is_off = machine.ledger.with(|ledger| ledger.is_off(core(index)));
+            assert!(is_off, "lost core {index}: {:?} has stopped it, and it lives", self.core);
+            let check = |word: CoreWord| {
+                let claimed = scope != Scope::Others && word.state == State::OnPending;
                 assert!(
-                    word.state == State::Off,
-                    "lost core {index}: {word:?} after {:?} has stopped it",
+                    (word.state == State::Off || claimed) && !word.condemned,
+                    "lost core {index}: {:?} has stopped it, and it is {word:?}",
                     self.core
                 );
-                // What it did happened before.
-                self.machine.memory[index].touch();
+            };
+            observe(|| check(machine.coordinator.core(core(index))));
+            if scope == Scope::Others {
+                // What the core did happened before. Nobody is left who could have started it since.
+                machine.memory[index].touch();
+                check(machine.coordinator.core(core(index)));
             }
         }
     }
@@ -381,6 +403,12 @@ impl<const N: usize> Backend for Stopper<'_, N> {
 
     fn relax(&self) {
         let (ledger, core) = (&self.life.machine.ledger, self.life.core);
+        if !is_weak() {
+            if !pause() {
+                ledger.with(|ledger| ledger.clock += 1);
+            }
+            return;
+        }
         ledger.with(|ledger| ledger.waits(core));
         ledger.wait(move |ledger| ledger.has_news(core));
         ledger.with(|ledger| ledger.looks(core));

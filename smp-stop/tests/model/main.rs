@@ -7,11 +7,13 @@
 
 #[cfg(feature = "negative-controls")]
 mod controls;
+mod explorer;
 mod ledger;
 mod machine;
 mod several;
 mod start;
 mod stop;
+mod walk;
 
 use machine::{Gone, Life};
 

@@ -12,7 +12,7 @@ fn stop_against_a_running_core() {
 
 #[test]
 fn stop_against_cpu_off() {
-    let scenario = Scenario::<2>::new().core(0, |me| me.stop_others(Kind::Stop)).core(1, Life::turn_off);
+    let scenario = Scenario::<2>::new().core(0, |me| me.stop_others(Kind::Stop)).core(1, Life::leave);
     scenario.explore(3, |end| assert!(end.is_left_to(&[0])));
 }
 
@@ -43,7 +43,7 @@ fn stop_against_start_of_a_lower_core() {
 fn stop_against_a_start_and_the_starters_cpu_off() {
     let scenario = Scenario::<3>::new().core(0, |me| me.stop_others(Kind::Stop)).core(2, |me| {
         let _ = me.start(1);
-        me.turn_off()
+        me.leave()
     });
     scenario.explore(3, |end| assert!(end.is_left_to(&[0])));
 }
@@ -78,10 +78,8 @@ fn survivor_starts_everyone_after_a_start_that_has_just_been_undone() {
 
 #[test]
 fn cpu_on_twice_against_cpu_off() {
-    let scenario = Scenario::<3>::new()
-        .core(0, starts_2_or_finds_it_on)
-        .core(1, starts_2_or_finds_it_on)
-        .core(2, Life::turn_off);
+    let scenario =
+        Scenario::<3>::new().core(0, starts_2_or_finds_it_on).core(1, starts_2_or_finds_it_on).core(2, Life::leave);
     scenario.explore(3, |end| {
         // It was turned off once, so it can be started once.
         assert!(end.starts(2) <= 1);
@@ -116,6 +114,15 @@ fn timeout_and_then_the_late_straggler() {
         assert!(end.runs(0));
         assert_eq!(end.runs(1), end.starts(1) == 1, "the straggler is off, or was started since");
     });
+}
+
+/// Rule 7: who was left behind starts nobody any more, and whom it has started before was left behind, too.
+#[test]
+fn timeout_against_start() {
+    let scenario = Scenario::<3>::new()
+        .core(0, |me| me.stop_hastily(Kind::Stop, Scope::Others).map(|_| ()))
+        .core(2, starts::<1, _>);
+    scenario.explore(3, |end| assert!(end.is_left_to(&[0])));
 }
 
 #[test]

@@ -128,5 +128,5 @@ pub fn crash_and_start(me: &Life<3>) -> Result<(), Gone> {
 /// Stops everyone hastily, starts core 1, which is off, and leaves the machine to it.
 pub fn crash_start_and_leave(me: &Life<3>) -> Result<(), Gone> {
     crash_and_start(me)?;
-    me.turn_off()
+    me.leave()
 }
