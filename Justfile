@@ -24,6 +24,10 @@ qemu-secure *ARGS:
 test:
     @cargo run --quiet --package harness -- test
 
+# Boot Linux on this terminal: [shell] [6.12|7.3|small|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]
+linux *ARGS:
+    @cargo run --quiet --package harness -- linux "$@"
+
 # Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu]
 linux-test *ARGS:
     @cargo run --quiet --package harness -- linux-test "$@"

@@ -19,6 +19,7 @@ usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [-
        harness bench
        harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--firmware qemu] [--image FILE]
        harness linux-files KERNEL
+       harness linux [shell] [KERNEL|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]
        harness flat IN.elf OUT.bin";
 
 /// What to do.
@@ -34,6 +35,8 @@ pub enum Command {
     Bench,
     /// Run scenarios with Linux on QEMU.
     LinuxTest(linux::wish::Wish),
+    /// Boot Linux on this terminal.
+    Linux(linux::start::Wish),
     /// Get a kernel for that, and say where it is.
     LinuxFiles(PathBuf),
     /// Make a flat image of an ELF file.
@@ -89,6 +92,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "test" => values(parser).map(|[]| Command::Test),
         "bench" => values(parser).map(|[]| Command::Bench),
         "linux-test" => linux::wish::parse(parser).map(Command::LinuxTest),
+        "linux" => linux::start::parse(parser).map(Command::Linux),
         "linux-files" => values(parser).map(|[kernel]| Command::LinuxFiles(kernel)),
         "flat" => values(parser).map(|[elf, flat]| Command::Flat(elf, flat)),
         "help" => Ok(Command::Help),

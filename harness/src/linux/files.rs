@@ -37,18 +37,28 @@ pub fn get(root: &Path, name: &str, task: &Task) -> std::result::Result<Kernel, 
     kernel(root, name).map_err(|error| vec![format!("{error:#}")])
 }
 
+/// Somebody's own kernel. Fails with the output of what went wrong.
+pub fn own(root: &Path, image: &Path, task: &Task) -> std::result::Result<Kernel, Vec<String>> {
+    let mut script = Command::new("linux/get.sh");
+    script.current_dir(root).arg("user");
+    command::run(script, Duration::from_secs(3600), task)?;
+    put_together(root, "own", image).map_err(|error| vec![format!("{error:#}")])
+}
+
 fn kernel(root: &Path, name: &str) -> Result<Kernel> {
+    put_together(root, name, &root.join(KEPT).join(name).join("Image"))
+}
+
+fn put_together(root: &Path, name: &str, image: &Path) -> Result<Kernel> {
     let folder = root.join(KEPT).join(name);
-    let image = folder.join("Image");
     let initrd = root.join("target/linux").join(format!("initramfs-{name}.cpio"));
     let module = folder.join("faultinject.ko");
     fs::create_dir_all(initrd.parent().context("no folder for the initramfs")?)?;
     // Whole or not at all, for whoever starts a kernel at this moment.
     let new = initrd.with_extension(format!("new-{}", std::process::id()));
-    fs::write(&new, initramfs(root, &image, &module)?)
-        .with_context(|| format!("cannot write {}", new.display()))?;
+    fs::write(&new, initramfs(root, image, &module)?).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, &initrd)?;
-    Ok(Kernel { name: name.into(), image, initrd, faults: module.exists(), stock: name != "small" })
+    Ok(Kernel { name: name.into(), image: image.into(), initrd, faults: module.exists(), stock: name != "small" })
 }
 
 fn initramfs(root: &Path, image: &Path, module: &Path) -> Result<Vec<u8>> {

@@ -11,6 +11,7 @@ mod judge;
 mod machine;
 mod rows;
 mod run;
+pub mod start;
 mod table;
 pub mod wish;
 
