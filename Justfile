@@ -2,11 +2,6 @@
 
 set positional-arguments
 
-target := "aarch64-unknown-none-softfloat"
-# cargo's options for the packages that are built for the target, not for the host
-images := "--package standstill-el3 --package el1-test"
-libraries := "--package abi --package platform --package smp-stop"
-
 # List the recipes
 [private]
 default:
@@ -55,14 +50,11 @@ fmt:
 
 # Check format and lints, on the host and for the target
 lint:
-    cargo fmt --all --check
-    cargo clippy --workspace --exclude el1-test --all-targets -- --deny warnings
-    cargo clippy {{ images }} --target {{ target }} --features standstill-el3/qemu -- --deny warnings
+    @cargo run --quiet --package harness -- lint
 
-# Build the API documentation: target/aarch64-unknown-none-softfloat/doc for the images, target/doc for the harness
+# Build the API documentation: target/aarch64-unknown-none-softfloat/doc for the images, target/doc for the rest
 doc:
-    cargo doc --no-deps --document-private-items {{ images }} {{ libraries }} --target {{ target }}
-    cargo doc --no-deps --document-private-items --package harness
+    @cargo run --quiet --package harness -- doc
 
 # Remove everything built (not .tools/)
 clean:

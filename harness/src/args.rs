@@ -8,6 +8,7 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::{
     linux,
     scenario::{Scenario, TABLE},
+    steps::Group,
 };
 
 /// How to use it.
@@ -15,7 +16,7 @@ pub const USAGE: &str = "\
 usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [--cpu NAME] [--no-el2]
                            [--image FILE] [--payload FILE]
        harness qemu-gdb [CORES] [SCENARIO] [--seed N] [--cpu NAME] [--no-el2] [--image FILE] [--payload FILE]
-       harness test
+       harness test | lint | doc
        harness bench
        harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--firmware qemu] [--image FILE]
        harness linux-files KERNEL
@@ -31,6 +32,8 @@ pub enum Command {
     QemuGdb(Wish),
     /// Run everything that is to be tested.
     Test,
+    /// Run some of its steps.
+    Steps(Group),
     /// Measure.
     Bench,
     /// Run scenarios with Linux on QEMU.
@@ -52,7 +55,7 @@ pub struct Wish {
     pub cores: Option<u32>,
     /// One scenario; else all.
     pub scenario: Option<&'static str>,
-    /// Show both consoles as they come.
+    /// Show both consoles as they come; the monitor logs more.
     pub log: bool,
     /// For the random ones; else another one each time.
     pub seed: Option<u64>,
@@ -90,6 +93,8 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
             Ok(Command::QemuGdb(wish))
         }
         "test" => values(parser).map(|[]| Command::Test),
+        "lint" => values(parser).map(|[]| Command::Steps(Group::Lint)),
+        "doc" => values(parser).map(|[]| Command::Steps(Group::Doc)),
         "bench" => values(parser).map(|[]| Command::Bench),
         "linux-test" => linux::wish::parse(parser).map(Command::LinuxTest),
         "linux" => linux::start::parse(parser).map(Command::Linux),
@@ -213,6 +218,7 @@ mod tests {
     #[test]
     fn the_other_commands() {
         assert_eq!(parsed("test").unwrap(), Command::Test);
+        assert_eq!(parsed("lint").unwrap(), Command::Steps(Group::Lint));
         assert_eq!(parsed("bench").unwrap(), Command::Bench);
         assert_eq!(parsed("flat a b").unwrap(), Command::Flat("a".into(), "b".into()));
         assert_eq!(parsed("--help").unwrap(), Command::Help);

@@ -13,8 +13,8 @@ use object::{
 use crate::{
     args::Wish,
     console::Line,
-    count, images,
-    images::Images,
+    count,
+    images::{Build, Images},
     judge::{End, Limits, Verdict},
     machine::{QEMU_VIRT, Setup},
     report::{Mark, Report},
@@ -76,13 +76,11 @@ type Figures = BTreeMap<(String, u32), u64>;
 /// Measures and prints; true if everything could be measured. A goal that is not met is no failure.
 pub fn bench(root: &Path, patience: f64) -> Result<bool> {
     let report = Report::new();
-    let task = report.begin("build");
-    if let Err(output) = images::build(root, Variant::Standard, &task) {
-        task.end(Mark::Fail, "build", &output);
+    let build = Build::of(Variant::Standard);
+    if !build.is_made(root, &report) {
         return Ok(false);
     }
-    drop(task);
-    let images = Images::find(root, &QEMU_VIRT, Variant::Standard, &Wish::default())?;
+    let images = Images::find(root, &QEMU_VIRT, build, &Wish::default())?;
     let mut figures = Figures::new();
     for cores in CORES {
         measure(&images, cores, Limits::scaled(patience), &report, &mut figures);

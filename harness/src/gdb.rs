@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 
 use crate::{
     args::Wish,
-    images::{self, Images},
+    images::{Build, Images},
     judge::{Limits, Verdict},
     machine::QEMU_VIRT,
-    report::{Mark, Report},
+    report::Report,
     suite,
 };
 
@@ -20,16 +20,12 @@ const USUAL: &str = "boot";
 pub fn wait(root: &Path, wish: &Wish) -> Result<bool> {
     let wish = Wish { scenario: wish.scenario.or(Some(USUAL)), ..wish.clone() };
     let job = suite::jobs(&wish).remove(0);
-    let variant = job.scenario.variant;
+    let build = Build::of(job.scenario.variant);
     let report = Report::new();
-    if wish.image.is_none() || wish.payload.is_none() {
-        let task = report.begin("build");
-        if let Err(output) = images::build(root, variant, &task) {
-            task.end(Mark::Fail, "build", &output);
-            return Ok(false);
-        }
+    if (wish.image.is_none() || wish.payload.is_none()) && !build.is_made(root, &report) {
+        return Ok(false);
     }
-    let images = Images::find(root, &QEMU_VIRT, variant, &wish)?;
+    let images = Images::find(root, &QEMU_VIRT, build, &wish)?;
     let port = free_port()?;
     let mut order = job.order(&QEMU_VIRT, &images, Limits::none());
     order.setup.gdb = Some(port);

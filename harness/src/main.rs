@@ -28,7 +28,6 @@ mod wires;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
     process::ExitCode,
 };
 
@@ -36,10 +35,10 @@ use anyhow::{Context, Result, ensure};
 
 use crate::{
     args::{Command, Wish},
-    images::Images,
+    images::{Build, Images},
     judge::Limits,
     machine::QEMU_VIRT,
-    report::{Mark, Report},
+    report::Report,
     scenario::Variant,
     suite::Suite,
 };
@@ -60,6 +59,7 @@ fn run() -> Result<bool> {
         Command::QemuSecure(wish) => qemu_secure(&wish),
         Command::QemuGdb(wish) => gdb::wait(&images::root()?, &wish),
         Command::Test => steps::test(&images::root()?, patience()?),
+        Command::Steps(group) => steps::some(&images::root()?, patience()?, group),
         Command::Bench => bench::bench(&images::root()?, patience()?),
         Command::LinuxTest(wish) => linux_test(&wish),
         Command::Linux(wish) => {
@@ -95,37 +95,23 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
             continue;
         }
         let own = wish.image.is_some() && wish.payload.is_some();
-        if own || built(&root, variant, &report) {
-            images.insert(variant, Images::find(&root, &QEMU_VIRT, variant, wish)?);
+        let build = Build { variant, log: wish.log };
+        if own || build.is_made(&root, &report) {
+            images.insert(variant, Images::find(&root, &QEMU_VIRT, build, wish)?);
         }
     }
     // With a log one at a time, so that it can be read.
     let at_once = if wish.log { 1 } else { suite::AT_ONCE };
     let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
     suite.run(jobs, at_once);
-    println!("{}", report.counts().line());
-    Ok(report.counts().success())
+    Ok(report.summary())
 }
 
 fn linux_test(wish: &linux::wish::Wish) -> Result<bool> {
     let root = images::root()?;
     let report = Report::new();
-    if wish.qemu || wish.image.is_some() || built(&root, Variant::Standard, &report) {
+    if wish.qemu || wish.image.is_some() || Build::of(Variant::Standard).is_made(&root, &report) {
         linux::Rows { root: &root, report: &report, limits: Limits::scaled(patience()?) }.run(wish)?;
     }
-    println!("{}", report.counts().line());
-    Ok(report.counts().success())
-}
-
-/// Builds a variant; a failure is reported and counted.
-fn built(root: &Path, variant: Variant, report: &Report) -> bool {
-    let name = format!("build, {variant}");
-    let task = report.begin(&name);
-    match images::build(root, variant, &task) {
-        Ok(()) => true,
-        Err(output) => {
-            task.end(Mark::Fail, &name, &output);
-            false
-        }
-    }
+    Ok(report.summary())
 }

@@ -111,6 +111,13 @@ impl Report {
         self.print(&mut self.state(), text);
     }
 
+    /// Prints the summary; was something done, and all of it well?
+    pub fn summary(&self) -> bool {
+        let counts = self.counts();
+        self.line(&counts.line());
+        counts.success()
+    }
+
     /// Counts something and prints its line, and below it what there is to say.
     fn end(&self, mark: Mark, text: &str, details: &[String]) {
         let mut state = self.state();

@@ -1,4 +1,4 @@
-//! `test`: everything that is to be tested, step by step, and on after a failure.
+//! `test`: everything that is to be tested, step by step, and on after a failure. `lint` and `doc` are some of its steps.
 
 use std::{collections::BTreeMap, path::Path, process::Command, time::Duration};
 
@@ -6,8 +6,8 @@ use anyhow::Result;
 
 use crate::{
     args::Wish,
-    command, images,
-    images::Images,
+    command,
+    images::{Build, Images},
     judge::{End, Limits},
     machine::QEMU_VIRT,
     report::{Mark, Report},
@@ -20,16 +20,30 @@ const TARGET: &str = "aarch64-unknown-none-softfloat";
 /// No command of the project takes longer on any machine that is of use; scaled like the scenarios' limits.
 const LIMIT: f64 = 3600.0;
 
+/// What a step is about; people can ask for the lints and the documentation by themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// Format and lints.
+    Lint,
+    /// Documentation.
+    Doc,
+    /// Tests on the host.
+    Unit,
+    /// The model of the stop coordinator.
+    Model,
+}
+
 /// A command that has to succeed.
 struct Step {
+    group: Group,
     name: String,
     line: String,
     env: Vec<(&'static str, &'static str)>,
 }
 
 impl Step {
-    fn new(name: impl Into<String>, line: impl Into<String>) -> Step {
-        Step { name: name.into(), line: line.into(), env: Vec::new() }
+    fn new(group: Group, name: impl Into<String>, line: impl Into<String>) -> Step {
+        Step { group, name: name.into(), line: line.into(), env: Vec::new() }
     }
 
     fn env(mut self, key: &'static str, value: &'static str) -> Step {
@@ -50,34 +64,47 @@ const HOST: &str = "-p abi -p harness -p platform -p smp-stop --features platfor
 
 /// The commands, in their order: what is quick to fail comes first.
 fn steps() -> Vec<Step> {
+    let lint = |name: &str, line: String| Step::new(Group::Lint, name, line);
+    let clippy = |what: String| format!("cargo clippy {what} -- --deny warnings");
     let mut steps = vec![
-        Step::new("format", "cargo fmt --all --check"),
-        Step::new("lints, host", format!("cargo clippy --all-targets {HOST} -- --deny warnings")),
-        Step::new("lints, monitor on the host", "cargo clippy -p standstill-el3 --lib --tests -- --deny warnings"),
+        lint("format", "cargo fmt --all --check".into()),
+        lint("lints, host", clippy(format!("--all-targets {HOST}"))),
+        lint("lints, monitor on the host", clippy("-p standstill-el3 --lib --tests".into())),
     ];
-    for variant in Variant::ALL {
-        let features = [Some("qemu"), variant.feature()].into_iter().flatten().collect::<Vec<_>>().join(",");
-        let line =
-            format!("cargo clippy -p standstill-el3 --target {TARGET} --features {features} -- --deny warnings");
-        steps.push(Step::new(format!("lints, monitor, {variant}"), line));
+    for feature in Variant::ALL.into_iter().filter_map(Variant::feature).chain(["qemu", "eager-log"]) {
+        let line = clippy(format!("-p standstill-el3 --target {TARGET} --features {feature}"));
+        steps.push(lint(&format!("lints, monitor, {feature}"), line));
     }
-    let target_doc =
-        format!("cargo doc --no-deps --document-private-items -p standstill-el3 -p el1-test --target {TARGET}");
-    let model =
-        "cargo test --release -p smp-stop --features negative-controls --test model --target-dir target/loom";
+    let doc = |name: &str, what: String| {
+        Step::new(Group::Doc, name, format!("cargo doc --no-deps --document-private-items {what}"))
+            .env("RUSTDOCFLAGS", "--deny warnings")
+    };
     steps.extend([
-        Step::new("lints, payload", format!("cargo clippy -p el1-test --target {TARGET} -- --deny warnings")),
-        Step::new("documentation, host", format!("cargo doc --no-deps --document-private-items {HOST}"))
-            .env("RUSTDOCFLAGS", "--deny warnings"),
-        Step::new("documentation, target", target_doc).env("RUSTDOCFLAGS", "--deny warnings"),
-        Step::new("unit tests", format!("cargo test {HOST}")),
-        Step::new("unit tests, monitor", "cargo test -p standstill-el3 --lib"),
-        Step::new("model of the stop coordinator", model)
-            .env("RUSTFLAGS", "--cfg loom")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "3")
-            .env("CARGO_PROFILE_RELEASE_LTO", "off"),
+        lint("lints, payload", clippy(format!("-p el1-test --target {TARGET}"))),
+        doc("documentation, host", HOST.into()),
+        doc("documentation, target", format!("-p standstill-el3 -p el1-test --target {TARGET}")),
+        Step::new(Group::Unit, "unit tests", format!("cargo test {HOST}")),
+        Step::new(Group::Unit, "unit tests, monitor", "cargo test -p standstill-el3 --lib"),
+        Step::new(Group::Model, "model of the stop coordinator", "./just model"),
     ]);
     steps
+}
+
+/// Runs commands; what they come to is reported.
+fn run(steps: impl Iterator<Item = Step>, root: &Path, patience: f64, report: &Report) {
+    let limit = Duration::from_secs_f64(LIMIT * patience);
+    for step in steps {
+        let task = report.begin(&step.name);
+        let result = command::run(step.command(root), limit, &task);
+        finish(task, &step.name, result);
+    }
+}
+
+/// Does the steps of a group; true if all went well.
+pub fn some(root: &Path, patience: f64, group: Group) -> Result<bool> {
+    let report = Report::new();
+    run(steps().into_iter().filter(|step| step.group == group), root, patience, &report);
+    Ok(report.summary())
 }
 
 /// Scenarios on one kind of machine.
@@ -129,31 +156,26 @@ impl Pass {
 /// Does it all; true if all went well.
 pub fn test(root: &Path, patience: f64) -> Result<bool> {
     let report = Report::new();
-    let limit = Duration::from_secs_f64(LIMIT * patience);
-    for step in steps() {
-        let task = report.begin(&step.name);
-        let result = command::run(step.command(root), limit, &task);
-        finish(task, &step.name, result);
-    }
+    run(steps().into_iter(), root, patience, &report);
     let images = build(root, &Variant::ALL, &report)?;
     let suite =
         Suite { machine: &QEMU_VIRT, images, report: &report, limits: Limits::scaled(patience), log: false };
     let seed = suite::any_seed();
     let jobs = PASSES.iter().flat_map(|pass| pass.jobs(seed)).collect();
     suite.run(jobs, suite::AT_ONCE);
-    println!("{}", report.counts().line());
-    Ok(report.counts().success())
+    Ok(report.summary())
 }
 
 /// Builds variants of the images, a step each; those that can be built are returned.
 fn build(root: &Path, variants: &[Variant], report: &Report) -> Result<BTreeMap<Variant, Images>> {
     let mut built = BTreeMap::new();
     for &variant in variants {
-        let name = format!("build, {variant}");
+        let build = Build::of(variant);
+        let name = build.to_string();
         let task = report.begin(&name);
-        let result = images::build(root, variant, &task);
+        let result = build.make(root, &task);
         if result.is_ok() {
-            built.insert(variant, Images::find(root, &QEMU_VIRT, variant, &Wish::default())?);
+            built.insert(variant, Images::find(root, &QEMU_VIRT, build, &Wish::default())?);
         }
         finish(task, &name, result);
     }
@@ -179,6 +201,13 @@ mod tests {
         let names: HashSet<_> = steps.iter().map(|step| &step.name).collect();
         let lines: HashSet<_> = steps.iter().map(|step| &step.line).collect();
         assert_eq!((names.len(), lines.len()), (steps.len(), steps.len()));
+    }
+
+    #[test]
+    fn each_group_has_steps() {
+        for group in [Group::Lint, Group::Doc, Group::Unit, Group::Model] {
+            assert!(steps().iter().any(|step| step.group == group), "{group:?}");
+        }
     }
 
     #[test]
