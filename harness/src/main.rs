@@ -64,7 +64,7 @@ fn run() -> Result<bool> {
         Command::LinuxTest(wish) => linux_test(&wish),
         Command::Linux(wish) => {
             let (root, report) = (images::root()?, Report::new());
-            Ok(built(&root, Variant::Standard, &report) && linux::start::start(&root, &wish, &report)?)
+            Ok(Build::of(Variant::Standard).is_made(&root, &report) && linux::start::start(&root, &wish, &report)?)
         }
         Command::LinuxFiles(kernel) => linux::print_files(&images::root()?, &kernel.display().to_string()),
         Command::Flat(elf, flat) => flat::convert(&elf, &flat).map(|()| true),
