@@ -99,6 +99,7 @@ fn measure(images: &Images, cores: u32, limits: Limits, report: &Report, figures
         cpu: None,
         el2: true,
         icount: true,
+        policy: &[],
         gdb: None,
         image: images.image.clone(),
         payload: images.payload.clone(),

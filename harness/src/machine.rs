@@ -54,6 +54,8 @@ pub struct Setup {
     pub el2: bool,
     /// Count instructions as time: one core at a time, the same in every run.
     pub icount: bool,
+    /// Properties of `/firmware/standstill` in the machine's own device tree.
+    pub policy: &'static [&'static str],
     /// Wait for gdb on this port of the loopback interface.
     pub gdb: Option<u16>,
     /// The monitor's flat image.
@@ -63,31 +65,37 @@ pub struct Setup {
 }
 
 impl Machine {
-    /// The emulator's command line. The sockets and the descriptor are in `dir`. The machine waits for `cont`, so
-    /// that no event is missed before somebody listens. Powered off it stays, to be looked at or turned on again.
-    pub fn command_line(&self, setup: &Setup, dir: &RunDir) -> Vec<String> {
+    /// The machine alone, with more options of the emulator's `-machine`.
+    pub fn bare_command_line(&self, setup: &Setup, options: &str) -> Vec<String> {
         let virtualization = if setup.el2 { "on" } else { "off" };
-        let blob = |file: &Path, at: u64| format!("loader,file={},addr={at:#x},force-raw=on", comma(file));
-        let socket = |name: &str| format!("unix:{}", comma(&dir.file(name)));
-        let mut line = vec![
-            self.emulator.into(),
-            "-machine".into(),
-            format!("{},virtualization={virtualization}", self.model),
-            "-cpu".into(),
-            setup.cpu.clone().unwrap_or(self.cpu.into()),
-        ];
+        let mut line = vec![self.emulator.into()];
         let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
+        option("-machine", format!("{},virtualization={virtualization}{options}", self.model));
+        option("-cpu", setup.cpu.clone().unwrap_or(self.cpu.into()));
         option("-smp", setup.cores.to_string());
         option("-m", self.memory.into());
         option("-display", "none".into());
         option("-monitor", "none".into());
         option("-nic", "none".into());
         option("-bios", setup.image.display().to_string());
+        line
+    }
+
+    /// The emulator's command line. The sockets and the descriptor are in `dir`. The machine waits for `cont`, so
+    /// that no event is missed before somebody listens. Powered off it stays, to be looked at or turned on again.
+    pub fn command_line(&self, setup: &Setup, dir: &RunDir) -> Vec<String> {
+        let blob = |file: &Path, at: u64| format!("loader,file={},addr={at:#x},force-raw=on", comma(file));
+        let socket = |name: &str| format!("unix:{}", comma(&dir.file(name)));
+        let mut line = self.bare_command_line(setup, "");
+        let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
         option("-device", blob(&setup.payload, self.payload_at));
         option("-device", blob(&dir.file(DESCRIPTOR), self.descriptor_at));
         option("-serial", socket(PAYLOAD_SOCKET));
         option("-serial", socket(MONITOR_SOCKET));
         option("-qmp", socket(QMP_SOCKET));
+        if !setup.policy.is_empty() {
+            option("-dtb", dir.file(DEVICE_TREE).display().to_string());
+        }
         if setup.icount {
             option("-icount", "shift=0,sleep=off".into());
         }
@@ -101,6 +109,8 @@ impl Machine {
 
 /// The descriptor's file in the directory of a run.
 pub const DESCRIPTOR: &str = "descriptor";
+/// The machine's own device tree, in the directory of a run.
+pub const DEVICE_TREE: &str = "device-tree.dtb";
 /// The socket of the payload's console.
 pub const PAYLOAD_SOCKET: &str = "payload.sock";
 /// The socket of the monitor's console.
@@ -111,7 +121,7 @@ pub const QMP_SOCKET: &str = "qmp.sock";
 pub const EMULATOR_OUTPUT: &str = "qemu.log";
 
 /// A file name inside one of QEMU's option lists, where a comma is written twice.
-fn comma(file: &Path) -> String {
+pub fn comma(file: &Path) -> String {
     file.display().to_string().replace(',', ",,")
 }
 
@@ -179,7 +189,7 @@ mod tests {
 
     fn setup() -> Setup {
         let (image, payload) = ("out/a.bin".into(), "out/p,q.bin".into());
-        Setup { cores: 8, cpu: None, el2: true, icount: false, gdb: None, image, payload }
+        Setup { cores: 8, cpu: None, el2: true, icount: false, policy: &[], gdb: None, image, payload }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod bench;
 mod command;
 mod console;
 mod count;
+mod device_tree;
 mod flat;
 mod gdb;
 mod images;

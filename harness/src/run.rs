@@ -13,6 +13,7 @@ use defmt_decoder::Table;
 
 use crate::{
     console::{Line, Lines},
+    device_tree,
     judge::{End, Heard, Judge, Limits, Next, Verdict},
     log::{Decoder, Entry},
     machine::{self, Machine, Setup},
@@ -105,6 +106,9 @@ impl Order<'_> {
         outcome.command = machine::typed(&command);
         dir.write("command-line", outcome.command.clone() + "\n")?;
         dir.write(machine::DESCRIPTOR, self.descriptor.clone() + "\n\0")?;
+        if !self.setup.policy.is_empty() {
+            device_tree::write(self.machine, &self.setup, dir)?;
+        }
         let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;
         if self.setup.gdb.is_none() {
             wires.qmp.execute("cont")?;

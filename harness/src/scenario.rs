@@ -27,6 +27,8 @@ pub struct Scenario {
     pub usual_cores: u32,
     /// Have its cores EL2?
     pub el2: bool,
+    /// The policy that the machine's own device tree has, as properties of `/firmware/standstill`.
+    pub policy: &'static [&'static str],
     /// The monitor that it runs on.
     pub variant: Variant,
     /// How it must end.
@@ -92,6 +94,7 @@ const USUAL: Scenario = Scenario {
     min_cores: 2,
     usual_cores: 4,
     el2: true,
+    policy: &[],
     variant: Variant::Standard,
     end: End::Done,
 };
@@ -327,6 +330,18 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "ownership-fence",
         story: "STOP_POLICY with fence: the next kernel's first PSCI call stops every core of the one before",
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-policy-in-tree",
+        story: "the device tree says fence, and locks it: STOP_POLICY cannot change it, the next kernel's first call stops all",
+        policy: &["fence", "policy-locked"],
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-no-reclaim-in-tree",
+        story: "the device tree says no-reclaim: a dead kernel's cores are ALREADY_ON",
+        policy: &["no-reclaim"],
         ..USUAL
     },
     Scenario {

@@ -161,6 +161,7 @@ impl Job {
                 cpu: self.cpu.clone(),
                 el2: self.el2,
                 icount: false,
+                policy: self.scenario.policy,
                 gdb: None,
                 image: images.image.clone(),
                 payload: images.payload.clone(),

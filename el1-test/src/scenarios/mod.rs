@@ -58,6 +58,8 @@ const ALL: &[(&str, usize, fn())] = &[
     ("ownership-race", 2, ownership::race),
     ("ownership-reclaim-off", 2, ownership::reclaim_off),
     ("ownership-fence", 2, ownership::fence),
+    ("ownership-policy-in-tree", 2, ownership::policy_in_tree),
+    ("ownership-no-reclaim-in-tree", 2, ownership::no_reclaim_in_tree),
     ("stop-record", 2, wedge::stop_record),
     ("panic-on-starting-core-reboot-sweep", 2, sweep::panic_on_starting_core_reboot_sweep),
     ("stop-crash-reset-orders", 2, orders::stop_crash_reset_orders),

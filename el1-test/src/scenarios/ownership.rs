@@ -192,6 +192,36 @@ pub fn reclaim_off() {
     take_everyone_back();
 }
 
+/// The device tree says `no-reclaim`.
+pub fn no_reclaim_in_tree() {
+    let kept = || {
+        check_policy(policy::GET, 0, Ok(0));
+        leave_everything_behind();
+    };
+    if dies_first(kept) {
+        return;
+    }
+    for index in percpu::others() {
+        check_eq!(cpu_on(index), psci::ALREADY_ON, "CPU_ON of core {index} with reclaim off");
+        check_on(index);
+    }
+}
+
+/// The device tree says `fence` and `policy-locked`.
+pub fn policy_in_tree() {
+    const BITS: u64 = policy::RECLAIM | policy::FENCE | policy::LOCK;
+    let locked = || {
+        check_policy(policy::GET, 0, Ok(BITS));
+        check_policy(policy::SET, 0, Err(status::DENIED));
+        leave_everything_behind();
+    };
+    if dies_first(locked) {
+        return;
+    }
+    fenced();
+    check_policy(policy::GET, 0, Ok(BITS));
+}
+
 /// With `fence` on, the second kernel's first call stops all that the first one has left. The first one's own calls do not.
 pub fn fence() {
     let with_fence = || {
@@ -215,9 +245,13 @@ pub fn fence() {
             wedge::wedge_in_loop(index);
         }
     };
-    if dies_first(with_fence) {
-        return;
+    if !dies_first(with_fence) {
+        fenced();
     }
+}
+
+/// The second kernel's first call stops everybody.
+fn fenced() {
     percpu::others().for_each(check_on);
     step!("the first PSCI_VERSION");
     check_eq!(psci::call(psci::VERSION, &[]), 0x1_0003, "PSCI_VERSION");

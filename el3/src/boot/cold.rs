@@ -6,7 +6,7 @@ use crate::memory::{self, Builder};
 use crate::percore::{self, PerCore, SHARED_OFFSET};
 use crate::power;
 use crate::psci::address;
-use crate::stop::COORDINATOR;
+use crate::stop::{COORDINATOR, policy};
 use crate::{MAX_CORES, exception, gic, log};
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
@@ -22,6 +22,9 @@ pub extern "C" fn cold_boot() -> ! {
 
     let machine = handover::device_tree().map(Tree::machine);
     address::set_dram_end(machine.map_or(0, |machine| machine.memory_end));
+    if let Some(machine) = machine {
+        policy::init(machine.policy.set, machine.policy.clear);
+    }
     let count = find_cores(&mut map, machine.map_or(0, |machine| machine.cores));
     COUNT.store(count, Relaxed);
     COORDINATOR.set_present(count);

@@ -54,6 +54,11 @@ pub fn call(operation: u64, bits: u64) -> Result<u64, i64> {
     POLICY.call(operation, bits)
 }
 
+/// At boot: what the device tree changes of what was built.
+pub fn init(set: u64, clear: u64) {
+    POLICY.0.store(BUILT & !clear | set, Relaxed);
+}
+
 /// CPU_ON takes back cores of another owner.
 pub fn reclaim() -> bool {
     POLICY.get() & policy::RECLAIM != 0

@@ -5,6 +5,8 @@
 
 pub mod overlay;
 
+use abi::call::policy;
+
 const MAGIC: u32 = 0xd00d_feed;
 const BEGIN_NODE: u32 = 1;
 const END_NODE: u32 = 2;
@@ -36,6 +38,28 @@ pub struct Machine {
     pub cores: usize,
     /// Where the highest range of memory ends; 0 if there is none, or if it is not written in 64 bits.
     pub memory_end: u64,
+    /// What is to be done with cores that a dead kernel has left: properties of `/firmware/standstill` (docs/ownership.md).
+    pub policy: Policy,
+}
+
+/// The bits of STOP_POLICY that the tree changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// These are set.
+    pub set: u64,
+    /// These are cleared.
+    pub clear: u64,
+}
+
+impl Policy {
+    fn property(&mut self, name: &[u8]) {
+        match name {
+            b"no-reclaim" => self.clear |= policy::RECLAIM,
+            b"fence" => self.set |= policy::FENCE,
+            b"policy-locked" => self.set |= policy::LOCK,
+            _ => {}
+        }
+    }
 }
 
 #[inline(never)] // small rather than fast, as everything here
@@ -86,15 +110,18 @@ impl<'a> Tree<'a> {
     /// Looks the tree through.
     #[inline(never)]
     pub fn machine(self) -> Machine {
-        let mut machine = Machine { cores: 0, memory_end: 0 };
-        let (mut depth, mut child, mut cells) = (0_usize, &b""[..], 0);
+        let mut machine = Machine { cores: 0, memory_end: 0, policy: Policy::default() };
+        let (mut depth, mut child, mut grandchild, mut cells) = (0_usize, &b""[..], &b""[..], 0);
         for item in self.items() {
             match item {
                 Item::Begin(name) => {
                     depth += 1;
                     match depth {
                         2 => child = name,
-                        3 if is(child, b"cpus") && is(name, b"cpu@") => machine.cores += 1,
+                        3 => {
+                            grandchild = name;
+                            machine.cores += usize::from(is(child, b"cpus") && is(name, b"cpu@"));
+                        }
                         _ => {}
                     }
                 }
@@ -107,6 +134,11 @@ impl<'a> Tree<'a> {
                     if is(child, b"memory") || is(child, b"memory@") {
                         machine.memory_end = machine.memory_end.max(highest_end(value));
                     }
+                }
+                Item::Property(name, ..)
+                    if depth == 3 && is(child, b"firmware") && is(grandchild, b"standstill") =>
+                {
+                    machine.policy.property(name);
                 }
                 Item::Property(..) => {}
                 Item::End => depth = depth.saturating_sub(1),
@@ -209,7 +241,36 @@ mod tests {
     #[test]
     fn a_machine_is_read() {
         let machine = Tree::new(&sample()).unwrap().machine();
-        assert_eq!(machine, Machine { cores: 2, memory_end: 0xc000_0000 });
+        assert_eq!(machine, Machine { cores: 2, memory_end: 0xc000_0000, policy: Policy::default() });
+    }
+
+    #[test]
+    fn a_policy_is_read_where_it_belongs() {
+        let mut now = Policy::default();
+        for name in [&b"fence"[..], b"policy-locked", b"compatible"] {
+            now.property(name);
+        }
+        assert_eq!(now, Policy { set: policy::FENCE | policy::LOCK, clear: 0 });
+        // Its name among the strings of the sample, in place of a node's that does not count.
+        let with = |child: &str, grandchild: &str| {
+            let strings = b"no-reclaim\0";
+            let structure = [
+                begin(""),
+                begin(child),
+                begin(grandchild),
+                be(&[PROPERTY, 0, 0, END_NODE, END_NODE, END_NODE, END]),
+            ];
+            let structure = structure.concat();
+            let mut tree = be(&[MAGIC, 0, 56, 56 + structure.len() as u32, 40, 17, 16, 0]);
+            tree.extend(be(&[strings.len() as u32, structure.len() as u32]));
+            tree.extend([0; 16]);
+            tree.extend(structure);
+            tree.extend(strings);
+            Tree::new(&tree).unwrap().machine().policy
+        };
+        assert_eq!(with("firmware", "standstill"), Policy { set: 0, clear: policy::RECLAIM });
+        assert_eq!(with("firmware", "optee"), Policy::default());
+        assert_eq!(with("chosen", "standstill"), Policy::default());
     }
 
     #[test]
