@@ -13,9 +13,6 @@ use core::fmt::{self, Write};
 use platform::fw_cfg::{DmaError, FwCfg, Key, Request};
 use platform::machine;
 
-/// Whether SDEI is offered to the next image.
-const SDEI: bool = false;
-
 /// The original tree, while it is copied.
 const ORIGINAL: usize = machine::BOOT_RAM + machine::DEVICE_TREE_MAX;
 /// The command line is at the end.
@@ -199,14 +196,7 @@ static ALWAYS: [Node; 4] = [
         properties: &[],
         children: &[Node { name: b"cpu@", properties: &[property(b"enable-method", b"psci\0")], children: &[] }],
     },
-    Node {
-        name: b"firmware",
-        properties: &[],
-        children: match SDEI {
-            true => &[STANDSTILL, SDEI_NODE],
-            false => &[STANDSTILL],
-        },
-    },
+    Node { name: b"firmware", properties: &[], children: &[STANDSTILL, SDEI] },
     Node {
         name: b"reserved-memory",
         properties: &[property(b"#address-cells", TWO), property(b"#size-cells", TWO), property(b"ranges", b"")],
@@ -222,7 +212,7 @@ const STANDSTILL: Node = Node {
     properties: &[property(b"compatible", b"standstill,stop-1.0\0"), METHOD],
     children: &[],
 };
-const SDEI_NODE: Node =
+const SDEI: Node =
     Node { name: b"sdei", properties: &[property(b"compatible", b"arm,sdei-1.0\0"), METHOD], children: &[] };
 
 /// Calls `then` with what is to be in the tree.
