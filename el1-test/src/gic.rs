@@ -184,6 +184,37 @@ pub fn sleep(ticks: u64) {
     cpu::restore_masks(masks);
 }
 
+/// Whether this core can enable a PPI: not one that the firmware has taken. It is disabled afterwards.
+pub fn can_enable(ppi: u32) -> bool {
+    let mut sgi_frame = redistributor();
+    let mut sgi = field!(sgi_frame, sgi);
+    field!(sgi, isenabler).get(0).expect("a register").write(1 << ppi);
+    let enabled = field!(sgi, isenabler).get(0).expect("a register").read() >> ppi & 1 != 0;
+    field!(sgi, icenabler).get(0).expect("a register").write(1 << ppi);
+    enabled
+}
+
+/// Makes a PPI pending on this core, or not pending.
+pub fn set_pending(ppi: u32, pending: bool) {
+    let mut sgi_frame = redistributor();
+    let mut sgi = field!(sgi_frame, sgi);
+    if pending {
+        field!(sgi, ispendr).get(0).expect("a register").write(1 << ppi);
+    } else {
+        field!(sgi, icpendr).get(0).expect("a register").write(1 << ppi);
+    }
+}
+
+/// The same as [`can_enable`] for an SPI.
+pub fn can_enable_shared(spi: u32) -> bool {
+    let mut registers = distributor();
+    let (word, bit) = (spi as usize / 32, 1 << (spi % 32));
+    field!(registers, isenabler).get(word).expect("a register").write(bit);
+    let enabled = field!(registers, isenabler).get(word).expect("a register").read() & bit != 0;
+    field!(registers, icenabler).get(word).expect("a register").write(bit);
+    enabled
+}
+
 /// Which interrupts are ours.
 pub struct Enableable {
     /// This core's SGIs and PPIs, a bit each.

@@ -27,6 +27,7 @@ mod percpu;
 mod persist;
 mod psci;
 mod random;
+mod rtc;
 mod scenarios;
 mod sdei;
 mod smc;

@@ -57,6 +57,8 @@ pub mod status {
     pub const DENIED: i64 = -3;
     /// When the handler completes.
     pub const PENDING: i64 = -5;
+    /// No slot left.
+    pub const OUT_OF_RESOURCE: i64 = -10;
 }
 
 /// SDEI_EVENT_STATUS: there is a handler.

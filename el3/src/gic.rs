@@ -4,6 +4,8 @@
 //! One SGI serves to stop a core and to wake one that is OFF: in both cases the core looks at its words, not at the
 //! interrupt, to know what to do.
 
+pub mod routed;
+
 use crate::percore::PerCore;
 use aarch64_cpu::asm::barrier;
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi, Waker};
@@ -15,6 +17,7 @@ use arm_sysregs::el3::registers::{IccCtlrEl3, IccSreEl3};
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
+use routed::Interrupt;
 use safe_mmio::fields::ReadPureWrite;
 use safe_mmio::{UniqueMmioPointer, field, field_shared};
 
@@ -211,23 +214,25 @@ fn send(target: SgiTarget) {
     isb();
 }
 
-/// Takes the monitor's SGI, if it is there: another one can come from now on.
+/// Takes the interrupt that has come to EL3, if it is there. The monitor's SGI: another one can come from now on. Any other
+/// is returned, and disabled.
 ///
 /// To end it is not enough: where a non-secure NMI is active, QEMU 10 ignores that. So its traces are removed as well.
-pub fn acknowledge(me: &PerCore) {
-    let Some(interrupt) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group0) else { return };
+#[inline]
+pub fn acknowledge(me: &PerCore) -> Option<u32> {
+    let interrupt = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group0)?;
     // 1020 to 1023 are not interrupts.
-    if u32::from(interrupt) >= 1020 {
-        return;
+    let number = Some(u32::from(interrupt)).filter(|&number| number < 1020)?;
+    let registers = Interrupt::of(me, number);
+    if number != SGI {
+        registers.disable();
     }
     GicCpuInterface::end_interrupt(interrupt, InterruptGroup::Group0);
     // SAFETY: no Group 0 interrupt is being handled any more.
     unsafe { el1::write_icc_ap0r0_el1(0) };
-    // SAFETY: as in `init_core`.
-    let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
-    let mut sgi = field!(registers, sgi);
-    put(field!(sgi, icactiver), 0, SGI_BIT);
+    registers.clear_active();
     isb();
+    (number != SGI).then_some(number)
 }
 
 fn isb() {

@@ -111,7 +111,9 @@ mod target {
     fn message(me: &PerCore) -> Start {
         loop {
             // First the interrupt, then the mailbox: a message that comes later brings another interrupt.
-            gic::acknowledge(me);
+            if let Some(interrupt) = gic::acknowledge(me) {
+                gic::routed::Interrupt::of(me, interrupt).put_back();
+            }
             if let Some(start) = me.start.take() {
                 return start;
             }

@@ -381,6 +381,35 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "sdei-bound-ppi",
+        story: "a timer bound to a private event: what can be bound; on each core, masked, busy, its line high; given back",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-bound-spi",
+        story: "the clock bound to a shared event: to one core, to any that takes events, on from one that turns OFF",
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-critical",
+        story: "a critical event interrupts a normal one's handler; everything else waits its turn",
+        min_cores: 1,
+        usual_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-off-in-handler",
+        story: "CPU_OFF in a handler, completed and not, nested, with events pending; the core comes back as new",
+        repeats: rounds(100),
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-stopped-in-handler",
+        story: "the same for a core that hangs there and is stopped by force; all of them parked as Linux does it",
+        ..USUAL
+    },
+    Scenario {
         name: "sdei-not-the-client",
         story: "SDEI is EL2's: to EL1 its calls do not exist",
         min_cores: 1,

@@ -33,6 +33,12 @@ pub const DEVICES: [usize; 2] = [MONITOR_UART, POWER_GPIO];
 /// The pages of non-secure devices that the monitor uses while it boots.
 pub const BOOT_DEVICES: [usize; 2] = [UART0, FW_CFG];
 
+/// Interrupts of secure devices, which nobody below may have: the secure physical timer's PPI, the secure UART's SPI.
+pub const SECURE_INTERRUPTS: [u32; 2] = [29, 40];
+/// PPIs that are critical SDEI events for whoever registers them: the PMU's overflow, for sampling and for finding cores that
+/// hang.
+pub const CRITICAL_PPIS: [u32; 1] = [23];
+
 /// Start of non-secure RAM, and of the device tree that QEMU puts there.
 pub const DRAM: u64 = 0x4000_0000;
 /// Where the device tree is at reset.

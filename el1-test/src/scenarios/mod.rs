@@ -15,6 +15,8 @@ mod record;
 mod registers;
 mod reset;
 mod sdei;
+mod sdei_bound;
+mod sdei_off;
 pub mod storm;
 mod sweep;
 mod wedge;
@@ -70,6 +72,11 @@ const ALL: &[(&str, usize, fn())] = &[
     ("stop-record-at-highest-level", 2, record::at_highest_level),
     ("sdei-event-0", 1, sdei::event_0),
     ("sdei-not-the-client", 1, sdei::not_the_client),
+    ("sdei-bound-ppi", 1, sdei_bound::ppi),
+    ("sdei-bound-spi", 2, sdei_bound::spi),
+    ("sdei-critical", 1, sdei_bound::critical),
+    ("sdei-off-in-handler", 2, sdei_off::off_in_handler),
+    ("sdei-stopped-in-handler", 2, sdei_off::stopped),
     ("log-read", 1, log::log_read),
     ("el3-stack-overflow", 1, crash::stack_overflow),
     ("el3-boot-stack-overflow", 1, crash::boot_stack_overflow),

@@ -39,7 +39,8 @@ pub fn event_0() {
     every_core();
 }
 
-fn expect(what: &str, answers: &[(u32, &[u64], i64)]) {
+/// Makes calls, and compares what they answer.
+pub fn expect(what: &str, answers: &[(u32, &[u64], i64)]) {
     for &(function, arguments, expected) in answers {
         let answer = call(function, arguments);
         check_eq!(answer, expected, "{what}: call {function:#x} with {arguments:x?}");
@@ -74,7 +75,7 @@ fn not_registered() {
         (id::REGISTER, &[1, 0x1000, 0, 0, 0], status::INVALID_PARAMETERS),
         (id::SIGNAL, &[1, 0], status::INVALID_PARAMETERS),
         (id::SIGNAL, &[0, 0xff_ffff], status::INVALID_PARAMETERS),
-        (id::SIGNAL, &[0, 1 << 31], status::INVALID_PARAMETERS),
+        (id::SIGNAL, &[0, 1 << 40], status::INVALID_PARAMETERS),
         (id::COMPLETE, &[2], status::INVALID_PARAMETERS),
         (id::COMPLETE_AND_RESUME, &[2], status::INVALID_PARAMETERS),
         (id::FEATURES, &[1], 1),
@@ -159,7 +160,8 @@ fn in_and_out(me: u64) {
     expect("after the handler", NEVER);
 }
 
-fn seen_here() -> &'static sdei::Seen {
+/// What this core has had of events.
+pub fn seen_here() -> &'static sdei::Seen {
     seen(cpu::index())
 }
 

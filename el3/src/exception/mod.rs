@@ -58,14 +58,18 @@ extern "C" fn lower_sync(context: &mut Context) {
     inject::undefined(context);
 }
 
-/// The monitor's SGI: this core is condemned, or an event was signalled to it, or another one was meant.
+/// The monitor's SGI: this core is condemned, or an event was signalled to it, or another one was meant. Or an interrupt
+/// that stands for an event.
 extern "C" fn fiq(context: &mut Context) {
     let me = percore::this();
-    gic::acknowledge(me);
+    let event = gic::acknowledge(me);
     if COORDINATOR.is_condemned(me.core()) || crash::in_progress() {
+        if let Some(interrupt) = event {
+            gic::routed::Interrupt::of(me, interrupt).put_back();
+        }
         stop::park(me, context);
     }
-    sdei::interrupted(me, context);
+    sdei::interrupted(me, event, context);
 }
 
 /// Nothing else is routed to EL3 (boot::lower).

@@ -1,18 +1,19 @@
 //! The calls (DEN0054, 5.1). All are fast: none waits, and what stays of the caller is in its registers.
 
-use super::deliver::{self, client};
-use super::pe::{Entry, Event, Handler, Pe, Priority};
-use super::state::Unregistered;
-use super::{Answer, Error, RegisterFlags, VERSION, features};
+use super::bind::{self, Bindable};
+use super::deliver::{self, PPIS, SLOTS, SPIS, client, own};
+use super::pe::{Entry, Event, Handler, Pe};
+use super::state::{State, Unregistered};
+use super::{Answer, Error, RegisterFlags, VERSION, features, routing};
 use crate::boot::lower;
 use crate::context::{Context, spsr};
+use crate::gic::routed::{Interrupt, end_of_spis};
 use crate::percore::{self, PerCore};
 use crate::psci::cpu::core_of;
 use crate::smccc::Path;
 use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::*;
-use core::sync::atomic::Ordering::SeqCst;
-use smp_stop::State;
+use smp_stop::Core;
 
 /// Answers a call with this id: in the range of SDEI, and SMC64.
 pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
@@ -21,12 +22,13 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
         return Path::Done;
     }
     let me = percore::this();
+    let number = x1 as u32;
     let answer = match x0 as u32 & 0x1f {
         0x00 => Ok(VERSION),
-        0x01 => register(me, x1 as u32, x2, x3, context),
-        0x02 => enable(me, x1 as u32),
-        0x03 => disable(me, x1 as u32),
-        0x04 => deliver::own(me).interrupted(x1 as u32),
+        0x01 => register(me, number, x2, x3, context),
+        0x02 => enable(me, number),
+        0x03 => disable(me, number),
+        0x04 => own(me).interrupted(x1 as u32),
         0x05 => match x1 as u32 {
             // Handled, or failed: there is nobody here to whom that makes a difference.
             0 | 1 => return complete(me, None, context),
@@ -34,34 +36,41 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
         },
         0x06 if x1.is_multiple_of(4) => return complete(me, Some(x1), context),
         0x06 => Err(Error::InvalidParameters),
-        0x07 => unregister(me, x1 as u32),
-        0x08 => status(me, x1 as u32),
-        0x09 => get_info(x1 as u32, x2 as u32),
-        0x0a => routing_set(x1 as u32),
-        0x0b => Ok(u64::from(deliver::own(me).mask())),
+        0x07 => unregister(me, number),
+        0x08 => status(me, number),
+        0x09 => get_info(number, x2 as u32),
+        0x0a => routing_set(number, x2, x3),
+        0x0b => Ok(u64::from(own(me).mask())),
         0x0c => {
-            deliver::own(me).unmask();
+            own(me).unmask();
             Ok(0)
         }
-        0x0d | 0x0e => Err(Error::InvalidParameters),
-        0x0f => signal(me, x1 as u32, x2),
+        0x0d => interrupt_bind(me, x1 as u32),
+        0x0e => interrupt_release(number),
+        0x0f => signal(me, number, x2),
         0x10 => features(x1 as u32),
         0x11 => private_reset(me),
-        0x12 => Ok(0),
+        0x12 => shared_reset(),
         _ => {
             context.unknown();
             return Path::Done;
         }
     };
-    context.answer(match answer {
-        Ok(value) => value,
-        Err(error) => error as i64 as u64,
-    });
+    context.answer(code(answer));
     // What became possible by the call happens before the instruction after it.
     if deliver::is_due(me) {
-        in_place(context, |context| deliver::pending(me, context));
+        in_place(context, |context| deliver::settle(me, context));
+    } else {
+        deliver::let_in(me);
     }
     Path::Done
+}
+
+fn code(answer: Answer) -> u64 {
+    match answer {
+        Ok(value) => value,
+        Err(error) => error as i64 as u64,
+    }
 }
 
 /// Whether a caller with this PSTATE is the client. Others find no SDEI: an event is not to be delegated to a guest's
@@ -81,80 +90,135 @@ fn in_place<T>(context: &mut Context, change: impl FnOnce(&mut Context) -> T) ->
     result
 }
 
-/// The event with this number.
+/// The event with this number, if it exists: a bound one, as long as an interrupt is bound to it.
 fn event(number: u32) -> Result<Event, Error> {
-    if number == 0 { Ok(Event::Private(0)) } else { Err(Error::InvalidParameters) }
+    let event = bind::event(number)?;
+    let exists = match event {
+        Event::Private(0) => true,
+        Event::Private(private) => deliver::ppi(private).is_some(),
+        Event::Shared(slot) => SPIS.spi(slot).is_some(),
+    };
+    if exists { Ok(event) } else { Err(Error::InvalidParameters) }
+}
+
+/// The core with this affinity. A client may pass MPIDR_EL1 as it is: bits that are not affinity are let pass.
+fn core(affinity: u64) -> Result<Core, Error> {
+    const NOT_AFFINITY: u64 = 1 << 31 | 1 << 30 | 1 << 24;
+    core_of(affinity & !NOT_AFFINITY).ok_or(Error::InvalidParameters)
 }
 
 fn register(me: &PerCore, number: u32, entry: u64, argument: u64, context: &Context) -> Answer {
-    let flags = RegisterFlags::new(context.x[4])?;
+    let [flags, affinity] = [context.x[4], context.x[5]];
+    let flags = RegisterFlags::new(flags)?;
     let handler = Handler { entry: Entry::new(entry, flags.relative)?, argument };
     match event(number)? {
-        Event::Private(private) => {
-            deliver::own(me).register(private, handler)?;
-            // What came before is lost.
-            me.sdei.signalled.store(false, SeqCst);
+        Event::Private(private) => deliver::register_private(me, private, handler)?,
+        Event::Shared(slot) => {
+            let target = if flags.to_one { Some(core(affinity)?) } else { None };
+            deliver::register_shared(slot, handler, target)?;
         }
-        Event::Shared(_) => return Err(Error::InvalidParameters),
     }
     Ok(0)
 }
 
 fn enable(me: &PerCore, number: u32) -> Answer {
     match event(number)? {
-        Event::Private(private) => {
-            let own = deliver::own(me);
-            own.set_state(private, own.state(private).enable()?);
+        Event::Private(private) => own(me).set_state(private, own(me).state(private).enable()?),
+        Event::Shared(slot) => {
+            deliver::of(slot).ok_or(Error::InvalidParameters)?.enable()?;
+            deliver::place(slot);
         }
-        Event::Shared(_) => return Err(Error::InvalidParameters),
     }
     Ok(0)
 }
 
 fn disable(me: &PerCore, number: u32) -> Answer {
     match event(number)? {
-        Event::Private(private) => {
-            let own = deliver::own(me);
-            own.set_state(private, own.state(private).disable()?);
+        Event::Private(private) => own(me).set_state(private, own(me).state(private).disable()?),
+        Event::Shared(slot) => {
+            deliver::of(slot).ok_or(Error::InvalidParameters)?.disable()?;
+            deliver::place(slot);
         }
-        Event::Shared(_) => return Err(Error::InvalidParameters),
     }
     Ok(0)
 }
 
 fn unregister(me: &PerCore, number: u32) -> Answer {
-    let done = match event(number)? {
-        Event::Private(private) => deliver::own(me).unregister(private)?,
-        Event::Shared(_) => return Err(Error::InvalidParameters),
-    };
-    match done {
+    match deliver::unregister(me, event(number)?)? {
         Unregistered::Now => Ok(0),
         Unregistered::Later => Err(Error::Pending),
     }
 }
 
-fn status(me: &PerCore, number: u32) -> Answer {
-    match event(number)? {
-        Event::Private(private) => Ok(deliver::own(me).state(private).bits().into()),
-        Event::Shared(_) => Err(Error::InvalidParameters),
+fn state(me: &PerCore, event: Event) -> State {
+    match event {
+        Event::Private(private) => own(me).state(private),
+        Event::Shared(slot) => deliver::of(slot).map_or(State::NONE, |slot| slot.load().state),
     }
+}
+
+fn status(me: &PerCore, number: u32) -> Answer {
+    Ok(state(me, event(number)?).bits().into())
 }
 
 fn get_info(number: u32, info: u32) -> Answer {
     let event = event(number)?;
+    let target = || match event {
+        Event::Private(_) => Err(Error::InvalidParameters),
+        Event::Shared(slot) => {
+            let word = deliver::of(slot).ok_or(Error::InvalidParameters)?.load();
+            if word.state.is_registered() { Ok(word.target) } else { Err(Error::Denied) }
+        }
+    };
     match info {
         // Type: shared?
         0 => Ok(u64::from(matches!(event, Event::Shared(_)))),
         // Can it be signalled?
         1 => Ok(u64::from(event == Event::Private(0))),
-        2 => Ok(Priority::Normal as u64),
+        2 => Ok(bind::priority(event) as u64),
+        // Routing mode, and the affinity that belongs to it.
+        3 => Ok(u64::from(target()?.is_some())),
+        4 => Ok(percore::of(target()?.ok_or(Error::InvalidParameters)?).mpidr()),
         _ => Err(Error::InvalidParameters),
     }
 }
 
-fn routing_set(number: u32) -> Answer {
-    event(number)?;
-    Err(Error::InvalidParameters)
+fn routing_set(number: u32, mode: u64, affinity: u64) -> Answer {
+    let Event::Shared(slot) = event(number)? else { return Err(Error::InvalidParameters) };
+    let target = if routing(mode)? { Some(core(affinity)?) } else { None };
+    deliver::of(slot).ok_or(Error::InvalidParameters)?.route(target)?;
+    deliver::place(slot);
+    Ok(0)
+}
+
+fn interrupt_bind(me: &PerCore, interrupt: u32) -> Answer {
+    let bound = match bind::bindable(interrupt, end_of_spis())? {
+        Bindable::Private => {
+            Event::Private(PPIS.bind(interrupt, || Interrupt::private(me, interrupt).is_inactive())?)
+        }
+        Bindable::Shared => Event::Shared(SPIS.bind(interrupt, || Interrupt::shared(interrupt).is_inactive())?),
+    };
+    Ok(bind::number(bound).into())
+}
+
+fn interrupt_release(number: u32) -> Answer {
+    match event(number)? {
+        Event::Private(private) => PPIS.release(private)?,
+        Event::Shared(slot) => release_shared(slot)?,
+    }
+    Ok(0)
+}
+
+fn release_shared(slot: u8) -> Result<(), Error> {
+    let shared = deliver::of(slot).ok_or(Error::InvalidParameters)?;
+    shared.claim()?;
+    let spi = SPIS.spi(slot);
+    SPIS.release(slot);
+    shared.settle(None);
+    // Somebody may have taken the claim for a registration.
+    let spi = spi.ok_or(Error::InvalidParameters)?;
+    deliver::set_groups(spi);
+    Ok(())
 }
 
 /// SDEI_EVENT_SIGNAL. A core that is not ON is no target: nothing would stay pending for it.
@@ -162,8 +226,8 @@ fn signal(me: &PerCore, number: u32, target: u64) -> Answer {
     if number != 0 {
         return Err(Error::InvalidParameters);
     }
-    let target = core_of(target).ok_or(Error::InvalidParameters)?;
-    if COORDINATOR.core(target).state != State::On {
+    let target = core(target)?;
+    if COORDINATOR.core(target).state != smp_stop::State::On {
         return Err(Error::InvalidParameters);
     }
     deliver::signal(me, target);
@@ -171,28 +235,45 @@ fn signal(me: &PerCore, number: u32, target: u64) -> Answer {
 }
 
 fn private_reset(me: &PerCore) -> Answer {
-    if deliver::own(me).runs_private() {
+    if own(me).runs_private() {
         return Err(Error::Denied);
     }
     deliver::unregister_all(me);
     Ok(0)
 }
 
+/// Unregisters the shared events and releases every interrupt. Denied, with nothing changed, while a handler of a shared event
+/// runs, or a private event with an interrupt bound to it is registered on some core.
+fn shared_reset() -> Answer {
+    if SLOTS.iter().any(|slot| slot.load().state.is_running()) {
+        return Err(Error::Denied);
+    }
+    PPIS.release_all()?;
+    for slot in 0..SLOTS.len() as u8 {
+        if deliver::of(slot).is_some_and(|shared| shared.unregister() == Ok(Unregistered::Now)) {
+            deliver::give_shared(slot);
+        }
+        if SPIS.spi(slot).is_some() {
+            release_shared(slot)?;
+        }
+    }
+    Ok(0)
+}
+
 /// SDEI_EVENT_COMPLETE, and with an address SDEI_EVENT_COMPLETE_AND_RESUME.
 fn complete(me: &PerCore, resume: Option<u64>, context: &mut Context) -> Path {
-    let completed = in_place(context, |context| {
+    let completed: Result<(), Error> = in_place(context, |context| {
         deliver::complete(me, context)?;
         if let Some(address) = resume {
             let client = client();
             let (pc, pstate) = Pe::resume(address, &client, context);
             deliver::set_return(&client, pc, pstate);
         }
-        deliver::pending(me, context);
+        deliver::settle(me, context);
         Ok(())
     });
     if let Err(error) = completed {
-        let error: Error = error;
-        context.answer(error as i64 as u64);
+        context.answer(code(Err(error)));
     }
     Path::Done
 }

@@ -1,13 +1,17 @@
 //! SDEI 1.1 (DEN0054C): the client registers handlers for events, and they are entered whatever it has masked.
 //!
-//! The client is EL2 where there is one, else EL1. What can be decided from data alone is in plain modules (`state`, `pe`);
+//! The client is EL2 where there is one, else EL1. What can be decided from data alone is in plain modules (`state`, `pe`,
+//! `shared`, `bind`);
 //! what touches the machine is in `calls` (each SMC) and `deliver` (into handlers, and out of them).
 //!
 //! A core's own state is in its page, and nobody else touches it, except [`Local::signalled`]. It is forgotten whenever the
 //! core turns OFF, for whatever reason, by the core itself; so a core always starts masked, with nothing registered or
-//! pending, and no lock or wait stands between a stop and OFF. docs/sdei.md has the decisions.
+//! pending, and no lock or wait stands between a stop and OFF. What all cores share is in atomic words (`bind`, `shared`).
+//! docs/sdei.md has the decisions.
 
+pub mod bind;
 pub mod pe;
+pub mod shared;
 pub mod state;
 
 #[cfg(target_os = "none")]
@@ -21,11 +25,11 @@ pub use calls::call;
 pub use deliver::{Local, interrupted, leave, start};
 
 /// How many private events PPIs can be bound to.
-pub const PRIVATE_SLOTS: usize = 0;
+pub const PRIVATE_SLOTS: usize = 3;
 /// How many shared events SPIs can be bound to.
-pub const SHARED_SLOTS: usize = 0;
+pub const SHARED_SLOTS: usize = 6;
 /// How many events are the platform's own.
-pub const PLATFORM_EVENTS: usize = 0;
+pub const PLATFORM_EVENTS: usize = 1;
 
 /// Why a call was refused (DEN0054, 5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +62,15 @@ pub fn features(feature: u32) -> Answer {
     }
 }
 
+/// Whether a routing mode is to one core (RM_PE), not to any (RM_ANY).
+pub fn routing(mode: u64) -> Result<bool, Error> {
+    match mode {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Error::InvalidParameters),
+    }
+}
+
 /// SDEI_EVENT_REGISTER's flags.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RegisterFlags {
@@ -74,5 +87,26 @@ impl RegisterFlags {
             0..4 => Ok(Self { to_one: flags & 1 != 0, relative: flags & 2 != 0 }),
             _ => Err(Error::InvalidParameters),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_that_there_are() {
+        assert_eq!(features(0), Ok(6 << 16 | 3));
+        assert_eq!(features(1), Ok(1));
+        assert_eq!(features(2), Err(Error::InvalidParameters));
+    }
+
+    #[test]
+    fn reserved_flags_are_refused() {
+        assert_eq!(RegisterFlags::new(0), Ok(RegisterFlags { to_one: false, relative: false }));
+        assert_eq!(RegisterFlags::new(3), Ok(RegisterFlags { to_one: true, relative: true }));
+        assert_eq!(RegisterFlags::new(4), Err(Error::InvalidParameters));
+        assert_eq!(RegisterFlags::new(1 << 63), Err(Error::InvalidParameters));
+        assert_eq!((routing(0), routing(1), routing(2)), (Ok(false), Ok(true), Err(Error::InvalidParameters)));
     }
 }

@@ -85,7 +85,11 @@ pub struct Pe {
     frames: [Option<Frame>; 2],
     states: [State; PRIVATE],
     handlers: [Handler; PRIVATE],
+    /// The private events whose interrupts are let in, a bit each.
+    let_in: u8,
 }
+
+const _: () = assert!(PRIVATE <= 8);
 
 impl Default for Pe {
     fn default() -> Self {
@@ -97,7 +101,13 @@ impl Pe {
     /// As a core starts: masked, nothing registered (DEN0054, 6.3).
     pub const fn new() -> Self {
         let handler = Handler { entry: Entry(0), argument: 0 };
-        Self { masked: true, frames: [None, None], states: [State::NONE; PRIVATE], handlers: [handler; PRIVATE] }
+        Self {
+            masked: true,
+            frames: [None, None],
+            states: [State::NONE; PRIVATE],
+            handlers: [handler; PRIVATE],
+            let_in: 0,
+        }
     }
 
     /// SDEI_PE_MASK. Whether it was not masked before.
@@ -155,6 +165,33 @@ impl Pe {
     #[inline]
     pub fn is_ready(&self, private: u8, priority: Priority) -> bool {
         self.state(private).is_ready() && self.admits(priority)
+    }
+
+    /// Which private events' interrupts are to be let in or kept out from now on: (those that change, those that are let in).
+    /// They are let in while they could be delegated, and not longer. `priority`: of each event.
+    #[inline]
+    pub fn gates(&mut self, priority: impl Fn(u8) -> Priority) -> (u8, u8) {
+        let before = self.let_in;
+        if before == 0 && self.states[1..].iter().all(|state| !state.is_ready()) {
+            return (0, 0);
+        }
+        self.let_in = (1..PRIVATE as u8)
+            .filter(|&private| self.is_ready(private, priority(private)))
+            .fold(0, |gates, private| gates | 1 << private);
+        (before ^ self.let_in, self.let_in)
+    }
+
+    /// A private event's interrupt is not let in any more.
+    pub fn shut(&mut self, private: u8) {
+        self.let_in &= !(1_u8.checked_shl(private.into()).unwrap_or(0));
+    }
+
+    /// The shared event whose handler is running here. Not more than one: they are normal.
+    pub fn running_shared(&self) -> Option<u8> {
+        self.frames.iter().flatten().find_map(|frame| match frame.event {
+            Event::Shared(slot) => Some(slot),
+            Event::Private(_) => None,
+        })
     }
 
     fn innermost(&mut self) -> Result<&mut Option<Frame>, Error> {
