@@ -50,6 +50,10 @@ debian() {
 }
 
 user() {
+    if ! command -v apt-get >/dev/null; then
+        echo "busybox and kexec for arm64 come from Debian, and there is no apt-get here" >&2
+        exit 3
+    fi
     # kexec is linked with Xen's libraries, whatever it does with them.
     local packages=(busybox-static kexec-tools libc6 zlib1g libxenmisc4.20 libxencall1 libxendevicemodel1
         libxenevtchn1 libxenforeignmemory1 libxengnttab1 libxentoollog1 libxentoolcore1)

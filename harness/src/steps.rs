@@ -9,6 +9,7 @@ use crate::{
     command,
     images::{Build, Images},
     judge::{End, Limits},
+    linux,
     machine::QEMU_VIRT,
     report::{Mark, Report},
     scenario::Variant,
@@ -163,6 +164,8 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     let seed = suite::any_seed();
     let jobs = PASSES.iter().flat_map(|pass| pass.jobs(seed)).collect();
     suite.run(jobs, suite::AT_ONCE);
+    let short = linux::wish::Wish { short: true, ..Default::default() };
+    linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&short)?;
     Ok(report.summary())
 }
 

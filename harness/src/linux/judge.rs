@@ -70,8 +70,9 @@ pub struct Findings {
 
 /// Time between the two looks at a kernel that has panicked.
 const PANICKED: Duration = Duration::from_secs(3);
-/// A kernel that has panicked may be reset by another core, so this is not the end of a row where that is possible.
-const AFTER_PANIC: Duration = Duration::from_secs(20);
+/// How long a reset may take that another core asked for when a kernel panicked, or a power-off: with a wedged core
+/// Linux waits for seconds, and the machine may be slow.
+const LAST_ACT: Duration = Duration::from_secs(120);
 
 /// The judge of one run.
 pub struct Judge {
@@ -295,8 +296,8 @@ impl Judge {
                 }
                 self.frozen.is_some()
             }
-            End::Kernels(_) => after(self.panicked_at, self.limits.grace) || after(self.done_at, AFTER_PANIC),
-            End::Reset | End::ResetOrCapture => self.all_came() || after(self.panicked_at, AFTER_PANIC),
+            End::Kernels(_) => after(self.panicked_at, self.limits.grace) || after(self.done_at, LAST_ACT),
+            End::Reset | End::ResetOrCapture => self.all_came() || after(self.panicked_at, LAST_ACT),
         }
     }
 

@@ -58,7 +58,7 @@ pub enum Needs {
     SdeiNmi,
 }
 
-/// The last delay of a sweep: a core of an emulated machine starts in less.
+/// The last delay of a sweep: with none the panic comes long before whatever it races with, with this long after.
 const LAST_DELAY: u32 = 300_000;
 
 impl Row {
@@ -81,6 +81,11 @@ fn others(cores: u32, step: &str) -> String {
 /// Core 1 goes off and the fault is armed; then it is started.
 fn starting(fault: &str) -> String {
     format!("off:1,move:0,fault:arm:{fault}:1,start:1")
+}
+
+/// A core that starts panics after the run's delay, while another does something.
+fn races(case: Case, when: &str, step: &str) -> String {
+    format!("capture,{},await:rig..CPU1.fault,{step}", starting(&format!("{when}:bugdelay={}", case.delay)))
 }
 
 /// A core that starts hangs by a fault; then another one crashes.
@@ -145,7 +150,7 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "panic-on-starting-core-late",
-        story: "the same after its GIC is up",
+        story: "a core panics while it starts, after its GIC is up: everything freezes",
         steps: |case| format!("{},{},hang", others(case.cores, "busy:#"), starting("post:panic")),
         end: End::Frozen,
         ..LONG
@@ -165,15 +170,15 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "kdump-against-sysrq-b",
         story: "a starting core panics while another resets the machine by sysrq b",
-        steps: |case| format!("capture,{},sysrq:b", starting(&format!("pre:bugdelay={}", case.delay))),
+        steps: |case| races(case, "pre", "sysrq:b"),
         end: End::ResetOrCapture,
         sweep: 2,
         ..WITH_FAULT
     },
     Row {
         name: "kdump-against-reboot",
-        story: "the same with `reboot -f`",
-        steps: |case| format!("capture,{},reboot", starting(&format!("post:bugdelay={}", case.delay))),
+        story: "a starting core panics while another resets the machine by `reboot -f`",
+        steps: |case| races(case, "post", "reboot"),
         end: End::ResetOrCapture,
         sweep: 2,
         ..WITH_FAULT
@@ -181,15 +186,15 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "sweep-against-sysrq-b",
         story: "a starting core panics while another resets the machine by sysrq b, over many delays",
-        steps: |case| format!("capture,{},sysrq:b", starting(&format!("pre:bugdelay={}", case.delay))),
+        steps: |case| races(case, "pre", "sysrq:b"),
         end: End::ResetOrCapture,
         sweep: 16,
         ..LONG
     },
     Row {
         name: "sweep-against-reboot",
-        story: "the same with `reboot -f`",
-        steps: |case| format!("capture,{},reboot", starting(&format!("post:bugdelay={}", case.delay))),
+        story: "a starting core panics while another resets the machine by `reboot -f`, over many delays",
+        steps: |case| races(case, "post", "reboot"),
         end: End::ResetOrCapture,
         sweep: 8,
         ..LONG
@@ -218,13 +223,13 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "starting-core-hangs-late",
-        story: "the same after its GIC is up",
+        story: "a starting core hangs with everything masked after its GIC is up, another crashes",
         steps: |_| hangs_while_starting("post:spinmasked"),
         ..LONG
     },
     Row {
         name: "starting-core-waits",
-        story: "the same in WFI",
+        story: "a starting core hangs in WFI with everything masked, another crashes",
         steps: |_| hangs_while_starting("pre:wfi"),
         ..LONG
     },
@@ -307,9 +312,10 @@ pub const ROWS: &[Row] = &[
     },
     Row {
         name: "backtrace-of-wedged-core",
-        story: "sysrq l shows where a core loops with interrupts masked; the machine can be powered off",
-        steps: |_| "move:0,fault:wedge:1:irq,sysrq:l,await:NMI.backtrace.for.cpu.1".into(),
-        end: End::Kernels(&[]),
+        story: "sysrq l shows where a core loops with interrupts masked; sysrq b resets the machine",
+        // A power-off would wait for that core, in the kernel.
+        steps: |_| "move:0,fault:wedge:1:irq,sysrq:l,await:NMI.backtrace.for.cpu.1$,sysrq:b".into(),
+        end: End::Reset,
         needs: Needs::SdeiNmi,
         ..KDUMP
     },
