@@ -3,10 +3,9 @@
 use crate::gic::{self, Ipi};
 use crate::vendor::{self, Outcome};
 use crate::{check, cpu, descriptor, percpu, psci, smp};
-use core::cell::Cell;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
-use smp_stop::{Backend, Coordinator, Failure, Kind, Patience, Scope, Stopped, Stragglers, Targets};
+use smp_stop::{Backend, Coordinator, Kind, Patience, Scope, Stopped, Stragglers, Targets};
 
 /// The kernel's own view of its cores and of the stop in progress.
 pub static KERNEL: Coordinator<{ percpu::MAX_CORES }> = Coordinator::new();
@@ -20,11 +19,7 @@ const IPI_TIMEOUT: u64 = 1_000;
 const FIRMWARE_TIMEOUT: u64 = 60_000_000;
 
 /// How this kernel reaches cores, and how it parks.
-#[derive(Default)]
-pub struct Kernel {
-    /// The firmware has stopped every other core for this one: whatever they wanted, they are gone.
-    alone: Cell<bool>,
-}
+struct Kernel;
 
 impl Backend for Kernel {
     fn stop_call(&self, kind: Kind, targets: Targets, attempt: u32) {
@@ -34,7 +29,7 @@ impl Backend for Kernel {
         if attempt > 0 {
             info!("core {}: not everybody came to the IPI, asking the firmware", cpu::index());
             return match targets {
-                Targets::Others => self.firmware_stop(kind),
+                Targets::Others => firmware_stop(kind),
                 Targets::One(core) => firmware_stop_one(core.index()),
             };
         }
@@ -47,7 +42,7 @@ impl Backend for Kernel {
 
     /// What the kernel takes for off is parked, or about to be; only the firmware knows.
     fn stop_complete(&self, kind: Kind) {
-        self.firmware_stop(kind);
+        firmware_stop(kind);
     }
 
     fn park(&self) -> ! {
@@ -63,23 +58,19 @@ impl Backend for Kernel {
     }
 }
 
-impl Kernel {
-    /// Has the firmware stop every other core. Afterwards the kernel takes them for off, too.
-    fn firmware_stop(&self, kind: Kind) {
-        match vendor::stop_others(kind, FIRMWARE_TIMEOUT) {
-            Outcome::Stopped(_) => {
-                self.alone.set(true);
-                smp::forget_others();
+/// Has the firmware stop every other core. Afterwards the kernel takes them for off, too; if one of them has just taken over the
+/// kernel's stop, that stop is nobody's then, and this core goes on with it.
+fn firmware_stop(kind: Kind) {
+    match vendor::stop_others(kind, FIRMWARE_TIMEOUT) {
+        Outcome::Stopped(_) => smp::forget_others(),
+        Outcome::Refused(status) if status == i64::from(psci::NOT_SUPPORTED) => {
+            info!("this firmware has no STOP_OTHERS");
+            for index in percpu::others().filter(|&index| smp::wait_off(index)) {
+                KERNEL.off(smp::core(index));
             }
-            Outcome::Refused(status) if status == i64::from(psci::NOT_SUPPORTED) => {
-                info!("this firmware has no STOP_OTHERS");
-                for index in percpu::others().filter(|&index| smp::wait_off(index)) {
-                    KERNEL.off(smp::core(index));
-                }
-            }
-            other => {
-                check!(false, "STOP_OTHERS({kind:?}) by core {}: expected SUCCESS, saw {other:?}", cpu::index());
-            }
+        }
+        other => {
+            check!(false, "STOP_OTHERS({kind:?}) by core {}: expected SUCCESS, saw {other:?}", cpu::index());
         }
     }
 }
@@ -89,24 +80,16 @@ pub fn stop_others(kind: Kind) -> Result<Stopped, Stragglers> {
     cpu::mask_all();
     let milliseconds = descriptor::number("ipi-timeout").unwrap_or(IPI_TIMEOUT);
     let patience = Patience { timeout: Some(cpu::microseconds(milliseconds * 1_000)), attempts: 2 };
-    let kernel = Kernel::default();
     let me = cpu::index();
-    match KERNEL.try_stop(&kernel, smp::me(), kind, Scope::Others, patience) {
+    match KERNEL.stop(&Kernel, smp::me(), kind, Scope::Others, patience) {
         Ok(stopped) => {
             info!("core {me}: stop complete ({kind:?}), {} cores were on", stopped.count);
             Ok(stopped)
         }
-        Err(Failure::TimedOut(stragglers)) => {
+        Err(stragglers) => {
             check!(false, "{kind:?} stop by core {me}: expected all, missing {stragglers:?}");
             Err(stragglers)
         }
-        // Another core took the stop over in the kernel while the firmware was already stopping it for this one. To park
-        // would leave nobody. The kernel's own words are the dead core's now; it is about to end anyway.
-        Err(Failure::Lost) if kernel.alone.get() => {
-            info!("core {me}: {kind:?} stop lost in the kernel, but won in the firmware");
-            Ok(Stopped { count: percpu::others().count() })
-        }
-        Err(Failure::Lost) => kernel.park(),
     }
 }
 

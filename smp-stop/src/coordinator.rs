@@ -38,6 +38,8 @@ pub enum Gate {
     Held,
     /// Rule 6: a core publishes `Off` after its last, not before.
     OffLast,
+    /// Rule 3: a stop whose survivor is `Off` is nobody's.
+    Abandoned,
     /// Rule 10: whoever takes a core back looks at its owner again when the stop word is published.
     Owner,
 }
@@ -335,12 +337,18 @@ impl<const N: usize> Coordinator<N> {
             // A straggler of an earlier stop is out of the running (rule 7).
             return Err(Refusal::Lost);
         }
-        if more_urgent || !self.has(Gate::Arbitration) {
+        if more_urgent || self.is_abandoned(now) || !self.has(Gate::Arbitration) {
             // Rule 3.
             return Ok((asked, stop.epoch.next_step()));
         }
         // Rule 4.
         if now.condemns(by) { Err(Refusal::Lost) } else { Err(Refusal::Busy) }
+    }
+
+    /// Whether the stop, which was just seen in the stop word, is nobody's (rule 3). Its survivor was on when it published
+    /// it, so what is seen here came later.
+    pub(crate) fn is_abandoned(&self, now: Stopping) -> bool {
+        self.has(Gate::Abandoned) && self.core(now.survivor).state == State::Off
     }
 
     /// How far the stop has come.

@@ -17,7 +17,10 @@
 //!
 //! 1. A request when idle: the asker becomes the survivor, every other core in scope is condemned.
 //! 2. Again by the survivor: the same stop goes on; it may become more urgent.
-//! 3. By another core, more urgent: it takes over, and the old survivor is condemned.
+//! 3. By another core, more urgent: it takes over, and the old survivor is condemned. So does any core that asks when the
+//!    survivor is `Off`: a stop whose survivor is gone is nobody's. That happens where somebody else turns cores off and
+//!    says so here, as the firmware does below a kernel that has a coordinator of its own. Until a core asks, starts are
+//!    refused as before.
 //! 4. By another core otherwise: it has lost and parks itself ([`Backend::park`]).
 //! 5. Admission gate: a starting core publishes `On`, then looks at the stop word; a stopper publishes the stop word,
 //!    then looks at the cores. A sequentially consistent fence stands between publishing and looking, so at least one

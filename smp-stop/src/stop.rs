@@ -102,7 +102,23 @@ impl<const N: usize> Coordinator<N> {
         scope: Scope,
         patience: Patience,
     ) -> Result<Stopped, Failure> {
-        let mut ticket = self.await_grant(backend, by, kind, scope, patience)?;
+        loop {
+            let ticket = self.await_grant(backend, by, kind, scope, patience)?;
+            match self.carry_out(backend, ticket, patience) {
+                // Whoever has taken over is gone: it goes on (rule 3).
+                Err(Failure::Lost) if self.stopping().stopping.is_some_and(|now| self.is_abandoned(now)) => {}
+                done => return done,
+            }
+        }
+    }
+
+    /// What comes of a granted stop.
+    fn carry_out(
+        &self,
+        backend: &impl Backend,
+        mut ticket: Ticket,
+        patience: Patience,
+    ) -> Result<Stopped, Failure> {
         let stopping = ticket.stopping();
         let targets = match stopping.scope {
             Scope::Others => Targets::Others,

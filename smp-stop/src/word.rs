@@ -110,7 +110,8 @@ pub enum Scope {
 /// Which stop: counts the stops, and within each the steps by which it was taken over or became more urgent.
 ///
 /// Packed as: step in bits 2..0, stop from bit 3; 41 bits in all, compared so that the newer of two close epochs is
-/// known across the wrap. Each step of a stop is more urgent than the one before, so three bits are enough.
+/// known across the wrap. Each step of a stop is more urgent than the one before, so three bits are enough; should many
+/// survivors be turned off by others, one after the other, the steps run over into a new stop, whose stragglers they leave.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Epoch(u64);
 

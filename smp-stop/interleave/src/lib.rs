@@ -253,6 +253,12 @@ pub fn spawn(who: impl Hash, thread: impl Fn() + 'static) {
     if WEAK.get() { weak::spawn(thread) } else { replay::spawn(replay::numbered(who), thread) }
 }
 
+/// Ends all threads that were started as `who`, wherever they are. Not for loom, and not for oneself.
+pub fn kill(who: impl Hash) {
+    assert!(!WEAK.get(), "loom cannot end a thread");
+    replay::kill(replay::numbered(who));
+}
+
 /// What happens outside the code under test. There is one at most in a scenario.
 #[derive(Debug)]
 pub struct Hidden<T>(Option<weak::Hidden<T>>, std::marker::PhantomData<fn(T)>);

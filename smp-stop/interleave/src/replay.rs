@@ -240,6 +240,17 @@ pub fn spawn(who: u64, code: impl Fn() + 'static) {
     });
 }
 
+pub fn kill(who: u64) {
+    running(|running| {
+        if running.again().is_none() {
+            for thread in running.state.threads.iter_mut().filter(|thread| thread.who == who) {
+                thread.next = Next::Nothing;
+            }
+            running.tell(0);
+        }
+    });
+}
+
 /// Does something as nobody, whose operations take effect at once, unless it was done here before. Answers with the
 /// thread that has come here.
 fn once<R>(f: impl FnOnce() -> R) -> Option<(usize, R)> {

@@ -294,3 +294,18 @@ fn a_mark_newer_than_the_stop_word_that_was_read_is_no_reason_to_lose() {
     assert!(machine.arbitrate(before, asked).is_ok(), "and the exchange fails");
     assert!(machine.request(core(1), Kind::Crash, Scope::Others).is_ok());
 }
+
+#[test]
+fn a_stop_whose_survivor_was_turned_off_is_nobodys() {
+    let machine = running(&[1, 2]);
+    let mut mine = machine.request(core(0), Kind::Stop, Scope::Others).unwrap();
+    let _theirs = machine.request(core(1), Kind::Crash, Scope::Others).unwrap();
+    assert_eq!(machine.poll(&mut mine), Wait::Lost);
+    assert_eq!(machine.request(core(0), Kind::Stop, Scope::Others).unwrap_err(), Refusal::Lost);
+    machine.off(core(1));
+    machine.off(core(2));
+    let mut again = machine.request(core(0), Kind::Stop, Scope::Others).unwrap();
+    assert_eq!(machine.poll(&mut again), Wait::Complete);
+    assert_eq!(machine.release(again), Ok(()));
+    start(&machine, 1);
+}

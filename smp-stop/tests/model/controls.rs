@@ -1,5 +1,6 @@
 //! Each gate taken out: both explorers must find the lost core.
 
+use crate::above;
 use crate::machine::Scenario;
 use crate::stop::crash_start_and_leave;
 use crate::{nothing, starts};
@@ -90,4 +91,11 @@ fn without_looking_again_whether_the_stop_is_held() {
             .core(0, |me| me.stop_others(Kind::Stop))
             .core(2, crash_start_and_leave),
     );
+}
+
+/// Who was stopped by the firmware below holds a stop for ever.
+#[test]
+fn without_taking_over_what_is_nobodys() {
+    let scenario = above::two_stops().with(|| Coordinator::new().without(Gate::Abandoned));
+    finds("a stop goes on for ever", How::Every, scenario);
 }

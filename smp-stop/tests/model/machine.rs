@@ -14,7 +14,7 @@
 //!   runs out of time whenever it has to wait at all.
 
 use crate::ledger::Ledger;
-use interleave::{AtomicU64, Explored, Hidden, How, Memory, explore, forget, is_weak, observe, pause, spawn};
+use interleave::{AtomicU64, Explored, Hidden, How, Memory, explore, forget, is_weak, kill, observe, pause, spawn};
 use smp_stop::word::CoreWord;
 use smp_stop::{Admission, Backend, Coordinator, Core, Failure, Kind, Patience, Scope, StartError, State, Targets};
 use std::cell::Cell;
@@ -36,6 +36,8 @@ pub struct Scenario<const N: usize> {
     coordinator: fn() -> Coordinator<N>,
     running: [Option<Script<N>>; N],
     once_started: [Script<N>; N],
+    /// There is a firmware below, which is asked to stop everyone, and once more when everyone is off.
+    firmware_below: bool,
     /// What the cores' dice depend on.
     seed: u64,
 }
@@ -43,7 +45,13 @@ pub struct Scenario<const N: usize> {
 impl<const N: usize> Scenario<N> {
     /// All cores are off, and have nothing to do once they are started.
     pub fn new() -> Self {
-        Self { coordinator: Coordinator::new, running: [None; N], once_started: [|_| Ok(()); N], seed: 0 }
+        Self {
+            coordinator: Coordinator::new,
+            running: [None; N],
+            once_started: [|_| Ok(()); N],
+            firmware_below: false,
+            seed: 0,
+        }
     }
 
     /// This core runs already, and goes on like this.
@@ -64,6 +72,12 @@ impl<const N: usize> Scenario<N> {
         self
     }
 
+    /// This is a kernel, and there is a firmware below that can stop cores, too. Not for loom.
+    pub fn above_a_firmware(mut self) -> Self {
+        self.firmware_below = true;
+        self
+    }
+
     /// Another coordinator.
     #[cfg(feature = "negative-controls")]
     pub fn with(mut self, coordinator: fn() -> Coordinator<N>) -> Self {
@@ -74,7 +88,8 @@ impl<const N: usize> Scenario<N> {
     /// Goes through every interleaving; then, with stale reads, through those with at most so many preemptions. Whenever
     /// nothing more can happen, whoever should be off is off, the stop word is idle, and `end` is so.
     pub fn explore(self, preemptions: usize, end: fn(&Machine<N>)) {
-        for how in [How::Every, How::Weak { preemptions }] {
+        let weak = (!self.firmware_below).then_some(How::Weak { preemptions });
+        for how in [How::Every].into_iter().chain(weak) {
             let began = Instant::now();
             let explored = self.explore_as(how, end);
             let seconds = began.elapsed().as_secs_f64();
@@ -96,7 +111,7 @@ impl<const N: usize> Scenario<N> {
             }
             for (core, script) in running {
                 let life = Life::new(&machine, core);
-                spawn((core, "runs already"), move || life.live(script));
+                spawn((core, Began::Running), move || life.live(script));
             }
             move || {
                 machine.check_end();
@@ -122,6 +137,13 @@ pub struct Life<const N: usize> {
     core: Core,
     /// A number for what it has learned so far.
     learned: Cell<u64>,
+}
+
+/// How a life began.
+#[derive(Hash)]
+enum Began {
+    Running,
+    Started,
 }
 
 /// What comes of a hasty stop.
@@ -281,6 +303,25 @@ impl<const N: usize> Life<N> {
         Err(Gone)
     }
 
+    /// Has the firmware stop everyone else, wherever they are, and tells the coordinator.
+    pub fn stop_others_from_below(&self) {
+        let machine = &self.machine;
+        let others = || (0..N).filter(|&index| index != self.core.index());
+        // That takes time, in which the others go on.
+        machine.coordinator.stopping();
+        for index in others() {
+            kill((core(index), Began::Running));
+            kill((core(index), Began::Started));
+            machine.ledger.with(|ledger| {
+                ledger.touching[index] = false;
+                ledger.dies(core(index));
+            });
+        }
+        for index in others() {
+            machine.coordinator.off(core(index));
+        }
+    }
+
     /// Starts another core.
     pub fn start(&self, target: usize) -> Result<(), StartError> {
         let machine = &self.machine;
@@ -292,7 +333,7 @@ impl<const N: usize> Life<N> {
             ledger.lives(core(target));
         });
         let life = Life::new(machine, core(target));
-        spawn((core(target), "is started"), move || life.begin());
+        spawn((core(target), Began::Started), move || life.begin());
         Ok(())
     }
 
@@ -376,12 +417,22 @@ struct Stopper<'a, const N: usize> {
     scope: Scope,
 }
 
+impl<const N: usize> Stopper<'_, N> {
+    /// A stop of everyone is what there is a firmware for.
+    fn asks_below(&self) -> bool {
+        self.life.machine.scenario.firmware_below && self.scope == Scope::Others
+    }
+}
+
 impl<const N: usize> Backend for Stopper<'_, N> {
     fn stop_call(&self, _: Kind, targets: Targets, _: u32) {
         let Life { machine, core: by, .. } = self.life;
         assert_eq!(targets == Targets::Others, self.scope == Scope::Others);
         // A stop has just been granted. Either it is still what the stop word says, or it has been taken over already.
         forget(|| (self.life.learned.get(), self.life.machine.coordinator.stopping()));
+        if self.asks_below() {
+            return self.life.stop_others_from_below();
+        }
         for index in (0..N).filter(|&index| reaches(self.scope, *by, index)) {
             machine.called[index].swap(1, Release);
             machine.ledger.with(|ledger| ledger.wakes(core(index)));
@@ -390,6 +441,9 @@ impl<const N: usize> Backend for Stopper<'_, N> {
     }
 
     fn stop_complete(&self, _: Kind) {
+        if self.asks_below() {
+            self.life.stop_others_from_below();
+        }
         self.life.check_promise(self.scope);
     }
 

@@ -5,6 +5,7 @@
 #![cfg(loom)]
 #![allow(missing_docs)]
 
+mod above;
 #[cfg(feature = "negative-controls")]
 mod controls;
 mod explorer;
