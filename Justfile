@@ -27,6 +27,10 @@ linux *ARGS:
 linux-test *ARGS:
     @cargo run --quiet --package harness -- linux-test "$@"
 
+# Build the small test kernel with the project's patches, from Debian's source: .tools/linux/small-patched
+linux-kernel:
+    linux/build-kernel.sh
+
 # Measure on QEMU: instructions of each call, size, memory
 bench:
     @cargo run --quiet --package harness -- bench
