@@ -189,6 +189,7 @@ fn stop_calls() {
     let status = call::STOP_STATUS | call::SMC64;
     let record = call::STOP_RECORD | call::SMC64;
     let features = call::STOP_FEATURES | call::SMC64;
+    let policy = call::STOP_POLICY | call::SMC64;
     let no_core = OneOf(psci::INVALID_PARAMETERS, call::status::NOT_PRESENT as i32);
     let kind = |what, kind| case(what, others, [kind, 0, 0], BAD);
     let mut cases = [
@@ -212,6 +213,9 @@ fn stop_calls() {
         case("STOP_RECORD of an absent core", record, [absent(), 0, 0], no_core),
         case("STOP_RECORD of this core", record, [me, 0, 0], Status(call::status::NOT_PRESENT as i32)),
         case("STOP_RECORD of this core, offset all ones", record, [me, !0, 0], AnError),
+        case("STOP_POLICY, no such operation", policy, [2, 0, 0], BAD),
+        case("STOP_POLICY, operation all ones", policy, [!0, 0, 0], BAD),
+        case("STOP_POLICY, bits that do not exist", policy, [call::policy::SET, !0, 0], BAD),
         case("STOP_RECORD as SMC32", call::STOP_RECORD, [me, 0, 0], Unknown),
         case("LOG_READ as SMC32", call::LOG_READ, [0; 3], Unknown),
     ];

@@ -1,8 +1,9 @@
 //! Calls that succeed: what is no result is as it was. Those that fail are in input.rs.
 
-use super::case::Expect::{NoError, Status};
+use super::case::Expect::{NoError, Status, Unknown};
 use super::case::{AFFINITY_INFO_32, CPU_ON_32, Case, GARBAGE, case, try_all, try_case};
 use super::features;
+use crate::sdei::id;
 use crate::{boot, check, cpu, mmu, percpu, psci, smp, stop, verify};
 use abi::call::{self, SMC64};
 use smccc::arch;
@@ -16,6 +17,7 @@ pub fn registers_kept() {
     features::open_all();
     info!("SVE vectors of {} bytes", cpu::vector_length());
     answers();
+    events();
     if let Some(target) = percpu::others().last() {
         start_and_stop(target);
     }
@@ -43,8 +45,29 @@ fn answers() {
             case("STOP_STATUS32", call::STOP_STATUS, [me, 0, 0], SUCCESS),
             case("STOP_STATUS64", call::STOP_STATUS | SMC64, [me, 0, 0], SUCCESS),
             Case { results: 10, ..case("LOG_READ", call::LOG_READ | SMC64, [0; 3], SUCCESS) },
+            case("STOP_POLICY32", call::STOP_POLICY, [call::policy::GET, 0, 0], SUCCESS),
+            case("STOP_POLICY64", call::STOP_POLICY | SMC64, [call::policy::GET, 0, 0], SUCCESS),
             case("UID", call::SERVICE_UID, [0; 3], NoError),
             case("revision", call::SERVICE_REVISION, [0; 3], NoError),
+        ],
+    );
+}
+
+/// SDEI, as far as nothing has to happen. To EL1 it is there only if there is no EL2.
+fn events() {
+    let expect = if percpu::boot().level() == 1 { NoError } else { Unknown };
+    let call = |what, function| case(what, function, [0; 3], expect);
+    try_all(
+        "SDEI calls",
+        &[
+            call("SDEI_VERSION", id::VERSION),
+            call("SDEI_FEATURES", id::FEATURES),
+            call("SDEI_EVENT_STATUS", id::STATUS),
+            call("SDEI_EVENT_GET_INFO", id::GET_INFO),
+            call("SDEI_PE_UNMASK", id::PE_UNMASK),
+            call("SDEI_PE_MASK", id::PE_MASK),
+            call("SDEI_PRIVATE_RESET", id::PRIVATE_RESET),
+            call("SDEI_SHARED_RESET", id::SHARED_RESET),
         ],
     );
 }
