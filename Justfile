@@ -23,6 +23,10 @@ test:
 linux *ARGS:
     @cargo run --quiet --package harness -- linux "$@"
 
+# What QEMU's user may give the monitor to boot: kernels good and bad, U-Boot
+handover:
+    @cargo run --quiet --package harness -- handover
+
 # Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu]
 linux-test *ARGS:
     @cargo run --quiet --package harness -- linux-test "$@"

@@ -4,6 +4,7 @@
 #   linux/get.sh small      small/Image      the small kernel of ../shared/linux, with its faultinject.ko
 #   linux/get.sh 6.12       6.12/Image       Debian's stock kernel, from bookworm-backports
 #   linux/get.sh 7.3        7.3/Image        Debian's stock kernel, from trixie-backports
+#   linux/get.sh u-boot     u-boot/u-boot.bin    Debian's U-Boot for QEMU's virt
 #   linux/get.sh user       user/            Debian's busybox and kexec for arm64, with what they load
 #
 # Exit status 3: it is not to be had here, and the message says why.
@@ -71,6 +72,13 @@ user() {
     finish user
 }
 
+u_boot() {
+    linux/apt.sh unpack "$scratch/package" u-boot-qemu/trixie
+    cp "$scratch/package/usr/lib/u-boot/qemu_arm64/u-boot.bin" "$scratch/"
+    rm -rf "$scratch/package"
+    finish u-boot
+}
+
 mkdir -p "$KEPT"
 exec 8>"$KEPT/lock"
 flock 8
@@ -84,6 +92,7 @@ for what in "$@"; do
         6.12) debian 6.12 bookworm-backports linux-image ;;
         7.3) debian 7.3 trixie-backports linux-binary ;;
         user) user ;;
+        u-boot) u_boot ;;
         *)
             echo "see the top of linux/get.sh" >&2
             exit 2

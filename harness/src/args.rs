@@ -19,6 +19,7 @@ usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [-
        harness test | lint | doc
        harness bench
        harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--firmware qemu] [--image FILE]
+       harness handover
        harness linux-files KERNEL
        harness linux [shell] [KERNEL|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]
        harness flat IN.elf OUT.bin";
@@ -38,6 +39,8 @@ pub enum Command {
     Bench,
     /// Run scenarios with Linux on QEMU.
     LinuxTest(linux::wish::Wish),
+    /// Try what QEMU's user may give the monitor to boot.
+    Handover,
     /// Boot Linux on this terminal.
     Linux(linux::start::Wish),
     /// Get a kernel for that, and say where it is.
@@ -97,6 +100,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
         "doc" => values(parser).map(|[]| Command::Steps(Group::Doc)),
         "bench" => values(parser).map(|[]| Command::Bench),
         "linux-test" => linux::wish::parse(parser).map(Command::LinuxTest),
+        "handover" => values(parser).map(|[]| Command::Handover),
         "linux" => linux::start::parse(parser).map(Command::Linux),
         "linux-files" => values(parser).map(|[kernel]| Command::LinuxFiles(kernel)),
         "flat" => values(parser).map(|[elf, flat]| Command::Flat(elf, flat)),

@@ -13,6 +13,7 @@ mod count;
 mod device_tree;
 mod flat;
 mod gdb;
+mod handover;
 mod images;
 mod judge;
 mod linux;
@@ -67,6 +68,7 @@ fn run() -> Result<bool> {
             let (root, report) = (images::root()?, Report::new());
             Ok(Build::of(Variant::Standard).is_made(&root, &report) && linux::start::start(&root, &wish, &report)?)
         }
+        Command::Handover => handover(),
         Command::LinuxFiles(kernel) => linux::print_files(&images::root()?, &kernel.display().to_string()),
         Command::Flat(elf, flat) => flat::convert(&elf, &flat).map(|()| true),
         Command::Help => {
@@ -105,6 +107,16 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
     let at_once = if wish.log { 1 } else { suite::AT_ONCE };
     let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
     suite.run(jobs, at_once);
+    Ok(report.summary())
+}
+
+fn handover() -> Result<bool> {
+    let (root, report) = (images::root()?, Report::new());
+    let build = Build::of(Variant::Standard);
+    if build.is_made(&root, &report) {
+        let images = Images::find(&root, &QEMU_VIRT, build, &Wish::default())?;
+        handover::run(&root, &images.image, &report, patience()?)?;
+    }
     Ok(report.summary())
 }
 

@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use crate::{
     args::Wish,
-    command,
+    command, handover,
     images::{Build, Images},
     judge::{End, Limits},
     linux,
@@ -166,6 +166,9 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     suite.run(jobs, suite::AT_ONCE);
     let short = linux::wish::Wish { short: true, ..Default::default() };
     linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&short)?;
+    if let Some(images) = suite.images.get(&Variant::Standard) {
+        handover::run(root, &images.image, &report, patience)?;
+    }
     Ok(report.summary())
 }
 

@@ -37,6 +37,14 @@ pub fn get(root: &Path, name: &str, task: &Task) -> std::result::Result<Kernel, 
     kernel(root, name).map_err(|error| vec![format!("{error:#}")])
 }
 
+/// Gets Debian's U-Boot. Fails with the output of what went wrong.
+pub fn u_boot(root: &Path, task: &Task) -> std::result::Result<PathBuf, Vec<String>> {
+    let mut script = Command::new("linux/get.sh");
+    script.current_dir(root).arg("u-boot");
+    command::run(script, Duration::from_secs(3600), task)?;
+    Ok(root.join(KEPT).join("u-boot/u-boot.bin"))
+}
+
 /// Somebody's own kernel. Fails with the output of what went wrong.
 pub fn own(root: &Path, image: &Path, task: &Task) -> std::result::Result<Kernel, Vec<String>> {
     let mut script = Command::new("linux/get.sh");

@@ -5,7 +5,7 @@
 
 mod cores;
 mod cpio;
-mod files;
+pub mod files;
 mod guest;
 mod judge;
 mod machine;
