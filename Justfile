@@ -7,28 +7,33 @@ set positional-arguments
 default:
     @"{{ just_executable() }}" --justfile "{{ justfile() }}" --list --unsorted
 
+# The first time, the harness is built for all to see: that takes a minute or two
+[private]
+harness:
+    @test -e "${CARGO_TARGET_DIR:-target}/debug/harness" || cargo build --package harness
+
 # Build the images: out/standstill-qemu.{bin,elf} and out/el1-test-qemu.{bin,elf}
-build:
+build: harness
     scripts/build.sh
 
 # Boot monitor and test payload on QEMU, a line for each scenario: [CORES] [SCENARIO] [--log]
-qemu-secure *ARGS:
+qemu-secure *ARGS: harness
     @cargo run --quiet --package harness -- qemu-secure "$@"
 
-# Run all tests: on the host, and the scenarios on QEMU
-test:
+# Run all tests: on the host, the scenarios on QEMU, Linux
+test: harness
     @cargo run --quiet --package harness -- test
 
 # Boot Linux on this terminal: [shell] [6.12|7.3|small|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]
-linux *ARGS:
+linux *ARGS: harness
     @cargo run --quiet --package harness -- linux "$@"
 
 # What QEMU's user may give the monitor to boot: kernels good and bad, U-Boot
-handover:
+handover: harness
     @cargo run --quiet --package harness -- handover
 
 # Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu]
-linux-test *ARGS:
+linux-test *ARGS: harness
     @cargo run --quiet --package harness -- linux-test "$@"
 
 # Build the small test kernel with the project's patches, from Debian's source: .tools/linux/small-patched
@@ -36,11 +41,11 @@ linux-kernel:
     linux/build-kernel.sh
 
 # Measure on QEMU: instructions of each call, size, memory
-bench:
+bench: harness
     @cargo run --quiet --package harness -- bench
 
 # Like qemu-secure, but stopped at reset; prints the gdb command that attaches
-qemu-gdb *ARGS:
+qemu-gdb *ARGS: harness
     @cargo run --quiet --package harness -- qemu-gdb "$@"
 
 # Explore the interleavings of the stop coordinator: small machines exhaustively, larger ones at random
@@ -57,11 +62,11 @@ fmt:
     cargo fmt --all
 
 # Check format and lints, on the host and for the target
-lint:
+lint: harness
     @cargo run --quiet --package harness -- lint
 
 # Build the API documentation: target/aarch64-unknown-none-softfloat/doc for the images, target/doc for the rest
-doc:
+doc: harness
     @cargo run --quiet --package harness -- doc
 
 # Remove everything built (not .tools/)
