@@ -26,6 +26,8 @@ if [[ ! $name ]]; then
     exit 1
 fi
 
+cross=aarch64-linux-gnu-
+if [[ $(uname -m) == aarch64 ]]; then cross=; fi
 into=$PWD/.tools/linux/headers/$name
 tree=$into/usr/src/linux-headers-$name
 if [[ ! -e $into/complete ]]; then
@@ -41,8 +43,12 @@ if [[ ! -e $into/complete ]]; then
     # Type information (BTF) would need pahole, and nothing here reads it.
     rm -f "$tree/vmlinux"
     sed -i '/^CONFIG_DEBUG_INFO_BTF/d' "$tree/include/config/auto.conf"
-    # Debian 13's gcc 14 has an option that Debian 12's does not know; functions are aligned as well without it.
-    sed -i '/^CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT/d' "$tree/include/config/auto.conf"
+    # Debian 13's gcc 14 aligns every function, and its kernel's ftrace counts on that; Debian 12's cannot. A module without
+    # ftrace's entries needs no alignment.
+    if ! "${cross}gcc" -fmin-function-alignment=8 -xc -c -o /dev/null /dev/null 2>/dev/null &&
+        grep -q '^CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT' "$tree/include/config/auto.conf"; then
+        sed -i '/^CONFIG_CC_HAS_MIN_FUNCTION_ALIGNMENT/d; /^CONFIG_FUNCTION_TRACER/d' "$tree/include/config/auto.conf"
+    fi
     # The tools may want a newer C library than this machine's: then they get Debian 13's beside them.
     for tool in "$tree"/scripts/{basic/fixdep,mod/modpost*}; do
         [[ $("$tool" 2>&1 </dev/null) == *"GLIBC_"*" not found"* ]] || continue
