@@ -4,6 +4,9 @@
 #   linux/get.sh small      small/Image      the small kernel of ../shared/linux, with its faultinject.ko
 #   linux/get.sh 6.12       6.12/Image       Debian's stock kernel, from bookworm-backports
 #   linux/get.sh 7.3        7.3/Image        Debian's stock kernel, from trixie-backports
+#   linux/get.sh small-patched               the small one with the patches of this project, built here from source
+#   linux/get.sh modules:KERNEL              beside its Image: faultinject.ko and standstill.ko, where they can be built:
+#                           Debian's kernels need a cross compiler, the small one the build tree of small-patched
 #   linux/get.sh u-boot     u-boot/u-boot.bin    Debian's U-Boot for QEMU's virt
 #   linux/get.sh user       user/            Debian's busybox and kexec for arm64, with what they load
 #
@@ -20,11 +23,10 @@ finish() {
     scratch=
 }
 
-# The small kernel is the work of whoever keeps ../shared: Linux 7.3 with linux/small/kernel.config over allnoconfig.
 small() {
     local image=$SHARED/Image-7.3-sdei-nmi.gz
     if [[ ! -e $image ]]; then
-        echo "the small test kernel is not here: $image" >&2
+        echo "the small test kernel is not here: $image (small-patched, built from source, is much like it)" >&2
         exit 3
     fi
     gzip -dc "$image" >"$scratch/Image"
@@ -48,6 +50,33 @@ debian() {
     echo "${package#"$3-"}" >"$scratch/release"
     rm -rf "$scratch/package"
     finish "$1"
+}
+
+# build_modules KERNEL TREE: what is missing or older than its source, against a kernel's build tree.
+build_modules() {
+    local folder output
+    for folder in linux/faultinject linux/module; do
+        output=$KEPT/$1/faultinject.ko
+        [[ $folder == linux/module ]] && output=$KEPT/$1/standstill.ko
+        if [[ ! -e $output || $(find "$folder" -newer "$output" -type f) ]]; then
+            linux/module/build.sh "$2" "$output" "$folder"
+        fi
+    done
+}
+
+modules() {
+    case $1 in
+    # The same configuration, so its modules fit.
+    small) if [[ -e $KEPT/small-patched/standstill.ko ]]; then cp -u "$KEPT/small-patched/standstill.ko" "$KEPT/small/"; fi ;;
+    small-patched) build_modules small-patched "$PWD/$KEPT/small-patched/tree" ;;
+    *)
+        if [[ $(uname -m) != aarch64 ]] && ! command -v aarch64-linux-gnu-gcc >/dev/null; then
+            echo "no modules for $1: they need gcc-aarch64-linux-gnu and make" >&2
+        else
+            build_modules "$1" "$(linux/headers.sh "$(cat "$KEPT/$1/release")")"
+        fi
+        ;;
+    esac
 }
 
 user() {
@@ -85,6 +114,16 @@ flock 8
 scratch=
 trap '[[ ! $scratch ]] || rm -rf "$scratch"' EXIT
 for what in "$@"; do
+    case $what in
+        modules:*)
+            modules "${what#modules:}"
+            continue
+            ;;
+        small-patched)
+            linux/build-kernel.sh # which knows when it has nothing to do
+            continue
+            ;;
+    esac
     [[ -e $KEPT/$what ]] && continue
     scratch=$(mktemp -d "$KEPT/new.XXXXXX")
     case $what in

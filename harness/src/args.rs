@@ -18,7 +18,8 @@ usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [-
        harness qemu-gdb [CORES] [SCENARIO] [--seed N] [--cpu NAME] [--no-el2] [--image FILE] [--payload FILE]
        harness test | lint | doc
        harness bench
-       harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--firmware qemu] [--image FILE]
+       harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--variant fence|module]
+                          [--firmware qemu] [--image FILE]
        harness handover
        harness linux-files KERNEL
        harness linux [shell] [KERNEL|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]

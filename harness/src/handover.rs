@@ -79,7 +79,7 @@ pub fn run(root: &Path, image: &Path, report: &Report, patience: f64) -> Result<
     let dir = RunDir::new()?;
     let mut cases = refusals(&dir)?;
     let task = report.begin("the small kernel and U-Boot");
-    match (linux::files::get(root, "small", &task), linux::files::u_boot(root, &task)) {
+    match (linux::files::get(root, "small", false, &task), linux::files::u_boot(root, &task)) {
         (Ok(kernel), Ok(u_boot)) => cases.extend(kernels(&kernel, &u_boot)?),
         (Err(why), _) | (_, Err(why)) => {
             report.skip(&format!("handover to Linux and U-Boot: {}", why.iter().nth_back(1).map_or("", |why| why)));

@@ -14,6 +14,9 @@ use crate::{command, linux::cpio::Archive, report::Task};
 /// Where `linux/get.sh` keeps what it got.
 const KEPT: &str = ".tools/linux";
 
+/// The modules that may be beside it, and are put into the initramfs then.
+const MODULES: [&str; 2] = ["faultinject.ko", "standstill.ko"];
+
 /// A kernel, ready to be started.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -25,14 +28,19 @@ pub struct Kernel {
     pub initrd: PathBuf,
     /// Is the module `faultinject` in it?
     pub faults: bool,
+    /// Is the module `standstill` in it?
+    pub module: bool,
     /// Is it Debian's, which is ten times as large?
     pub stock: bool,
 }
 
-/// Gets a kernel. Fails with the output of what went wrong.
-pub fn get(root: &Path, name: &str, task: &Task) -> std::result::Result<Kernel, Vec<String>> {
+/// Gets a kernel, and the modules for it if they are wished for. Fails with the output of what went wrong.
+pub fn get(root: &Path, name: &str, modules: bool, task: &Task) -> std::result::Result<Kernel, Vec<String>> {
     let mut script = Command::new("linux/get.sh");
     script.current_dir(root).args([name, "user"]);
+    if modules {
+        script.arg(format!("modules:{name}"));
+    }
     command::run(script, Duration::from_secs(3600), task)?;
     kernel(root, name).map_err(|error| vec![format!("{error:#}")])
 }
@@ -60,16 +68,17 @@ fn kernel(root: &Path, name: &str) -> Result<Kernel> {
 fn put_together(root: &Path, name: &str, image: &Path) -> Result<Kernel> {
     let folder = root.join(KEPT).join(name);
     let initrd = root.join("target/linux").join(format!("initramfs-{name}.cpio"));
-    let module = folder.join("faultinject.ko");
     fs::create_dir_all(initrd.parent().context("no folder for the initramfs")?)?;
     // Whole or not at all, for whoever starts a kernel at this moment.
     let new = initrd.with_extension(format!("new-{}", std::process::id()));
-    fs::write(&new, initramfs(root, image, &module)?).with_context(|| format!("cannot write {}", new.display()))?;
+    fs::write(&new, initramfs(root, image, &folder)?).with_context(|| format!("cannot write {}", new.display()))?;
     fs::rename(&new, &initrd)?;
-    Ok(Kernel { name: name.into(), image: image.into(), initrd, faults: module.exists(), stock: name != "small" })
+    let has = |module: &str| folder.join(module).exists();
+    let (faults, module) = (has(MODULES[0]), has(MODULES[1]));
+    Ok(Kernel { name: name.into(), image: image.into(), initrd, faults, module, stock: !name.starts_with("small") })
 }
 
-fn initramfs(root: &Path, image: &Path, module: &Path) -> Result<Vec<u8>> {
+fn initramfs(root: &Path, image: &Path, modules: &Path) -> Result<Vec<u8>> {
     let read = |file: &Path| fs::read(file).with_context(|| format!("cannot read {}", file.display()));
     let mut archive = Archive::default();
     for folder in ["bin", "lib"] {
@@ -82,8 +91,10 @@ fn initramfs(root: &Path, image: &Path, module: &Path) -> Result<Vec<u8>> {
     }
     archive.file("init", &read(&root.join("linux/initramfs/init"))?);
     archive.file("Image", &read(image)?);
-    if module.exists() {
-        archive.file("faultinject.ko", &read(module)?);
+    for module in MODULES {
+        if modules.join(module).exists() {
+            archive.file(module, &read(&modules.join(module))?);
+        }
     }
     Ok(archive.finish())
 }

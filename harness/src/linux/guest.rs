@@ -27,6 +27,8 @@ pub struct Boot {
 pub enum Line {
     /// A kernel's first words; they name the core by the low half of its MPIDR.
     Begins(u32),
+    /// A kernel has spoken to the firmware for the first time.
+    Greets,
     /// A kernel is about to start its other cores.
     StartsOthers,
     /// A kernel is up.
@@ -63,6 +65,9 @@ impl Line {
         if let Some(rest) = text.strip_prefix("Booting Linux on physical CPU 0x") {
             let digits = rest.split(' ').next().unwrap_or_default();
             return u64::from_str_radix(digits, 16).map_or(Line::Other, |mpidr| Line::Begins(mpidr as u32));
+        }
+        if text.starts_with("psci: PSCIv") {
+            return Line::Greets;
         }
         if text.starts_with("smp: Bringing up secondary CPUs") {
             return Line::StartsOthers;
@@ -133,6 +138,7 @@ mod tests {
     fn the_kernels_own_lines() {
         let begins = "[    0.000000] Booting Linux on physical CPU 0x0000000101 [0x000f0510]";
         assert_eq!(Line::parse(begins), Line::Begins(0x101));
+        assert_eq!(Line::parse("[ 0.0] psci: PSCIv1.3 detected in firmware."), Line::Greets);
         assert_eq!(Line::parse("[ 0.2] smp: Bringing up secondary CPUs ..."), Line::StartsOthers);
         assert_eq!(Line::parse("[ 2.1][    T1] CPU: 12 UID: 0 PID: 1 Comm: init"), Line::Panics(12));
         assert_eq!(Line::parse("[ 2.1] ---[ end Kernel panic - not syncing: x ]---"), Line::PanicEnds);

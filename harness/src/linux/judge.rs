@@ -51,6 +51,8 @@ enum Look {
     StillPanicked,
     /// A kernel lacks cores.
     Lost,
+    /// Nothing happens any more.
+    Silence,
 }
 
 /// What was found out.
@@ -68,6 +70,30 @@ pub struct Findings {
     pub lost: Vec<(u32, Option<Core>)>,
 }
 
+/// What is judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// How the row has to end.
+    pub end: End,
+    /// How many cores the machine has.
+    pub cores: u32,
+    /// Can QEMU say which cores are off? Only if that is a matter of EL3.
+    pub sees_off: bool,
+    /// When to see whether cores of the last kernel still run.
+    pub moment: Moment,
+    /// Must none run then?
+    pub still: bool,
+}
+
+/// When to see whether cores of the last kernel still run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// At the next kernel's first words.
+    FirstWords,
+    /// When it has spoken to the firmware for the first time: only then can the firmware know of it.
+    FirstCall,
+}
+
 /// Time between the two looks at a kernel that has panicked.
 const PANICKED: Duration = Duration::from_secs(3);
 /// How long a reset may take that another core asked for when a kernel panicked, or a power-off: with a wedged core
@@ -76,11 +102,8 @@ const LAST_ACT: Duration = Duration::from_secs(120);
 
 /// The judge of one run.
 pub struct Judge {
-    end: End,
-    cores: u32,
+    rules: Rules,
     limits: Limits,
-    /// Can QEMU say which cores are off? Only if that is a matter of EL3.
-    sees_off: bool,
     last_heard: Duration,
     step: String,
     boots: Vec<Boot>,
@@ -102,13 +125,11 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// A judge at time zero, of a machine with so many cores.
-    pub fn new(end: End, cores: u32, sees_off: bool, limits: Limits) -> Judge {
+    /// A judge at time zero.
+    pub fn new(rules: Rules, limits: Limits) -> Judge {
         Judge {
-            end,
-            cores,
+            rules,
             limits,
-            sees_off,
             last_heard: Duration::ZERO,
             step: "the kernel's first line".into(),
             boots: Vec::new(),
@@ -168,11 +189,9 @@ impl Judge {
                 self.step = format!("a kernel begins on core {core}");
                 self.begun_on = Some(core);
                 self.starts_others = false;
-                let after_another = !self.boots.is_empty() && self.resets == self.resets_at_boot;
-                if after_another && self.sees_off {
-                    self.look = Some(Look::Takeover(core));
-                }
+                self.look_at_takeover(Moment::FirstWords);
             }
+            Line::Greets => self.look_at_takeover(Moment::FirstCall),
             Line::StartsOthers => self.starts_others = true,
             Line::Boot(boot) => self.boot(boot),
             Line::Step(step) => self.step = step,
@@ -185,9 +204,20 @@ impl Judge {
             Line::Panics(core) => self.panics.push(core),
             Line::PanicEnds => {
                 self.panicked_at = Some(now);
-                self.look = (self.end == End::Frozen).then_some(Look::Panicked);
+                self.look = (self.rules.end == End::Frozen).then_some(Look::Panicked);
             }
             Line::Other => {}
+        }
+    }
+
+    fn look_at_takeover(&mut self, moment: Moment) {
+        let after_another = !self.boots.is_empty() && self.resets == self.resets_at_boot;
+        if let Some(core) = self.begun_on
+            && after_another
+            && self.rules.sees_off
+            && self.rules.moment == moment
+        {
+            self.look = Some(Look::Takeover(core));
         }
     }
 
@@ -206,7 +236,7 @@ impl Judge {
     /// Notes which cores a kernel lacks, by QEMU's numbers.
     fn missing(&mut self, online: &[u32]) {
         self.findings.online = Some(online.len());
-        let lost = (0..self.cores).filter(|core| !online.contains(core));
+        let lost = (0..self.rules.cores).filter(|core| !online.contains(core));
         self.findings.lost = lost.map(|core| (physical(core, self.begun_on.unwrap_or(0)), None)).collect();
         if !self.findings.lost.is_empty() {
             self.look = Some(Look::Lost);
@@ -215,7 +245,7 @@ impl Judge {
 
     /// The kernels that may come, after the first.
     fn kinds(&self) -> Vec<Kind> {
-        match self.end {
+        match self.rules.end {
             End::Kernels(kinds) => [Kind::First].iter().chain(kinds).copied().collect(),
             End::Reset => vec![Kind::First, Kind::First],
             End::ResetOrCapture if self.resets > 0 => vec![Kind::First, Kind::First],
@@ -248,6 +278,11 @@ impl Judge {
                 for (number, place) in &mut self.findings.lost {
                     *place = cores.iter().find(|core| core.number == *number).cloned();
                 }
+            }
+            Some(Look::Silence) => {
+                let places =
+                    cores.iter().map(|core| format!("core {}: at {:#x} in EL{}", core.number, core.pc, core.level));
+                self.findings.wrong.extend(places);
             }
             None => {}
         }
@@ -289,7 +324,7 @@ impl Judge {
             // It says everything within moments.
             return after(Some(self.last_heard), self.limits.grace);
         }
-        match self.end {
+        match self.rules.end {
             End::Frozen => {
                 if self.seen.is_some() && self.frozen.is_none() && after(self.panicked_at, PANICKED) {
                     self.look = Some(Look::StillPanicked);
@@ -303,9 +338,13 @@ impl Judge {
 
     fn watch_the_clock(&mut self, now: Duration) {
         let Limits { silence, whole, .. } = self.limits;
+        if !self.findings.wrong.is_empty() || now < whole && now.saturating_sub(self.last_heard) < silence {
+            return;
+        }
+        self.look = Some(Look::Silence);
         if now >= whole {
             self.give_up(format!("no end after {} s, in: {}", now.as_secs(), self.step));
-        } else if now.saturating_sub(self.last_heard) >= silence {
+        } else {
             self.give_up(format!("silent for {} s, in: {}", silence.as_secs(), self.step));
         }
     }
@@ -322,6 +361,10 @@ impl Judge {
             wrong.push(format!("core {core} is lost{}", place.unwrap_or_default()));
         }
         wrong.extend(self.frozen.iter().flatten().cloned());
+        if self.rules.still {
+            let ran = self.findings.still_ran.iter().flatten();
+            wrong.extend(ran.map(|core| format!("core {core} still ran when the next kernel began")));
+        }
         if wrong.is_empty() {
             wrong.extend(self.not_come());
         }
@@ -332,7 +375,7 @@ impl Judge {
     /// What was to come and did not.
     fn not_come(&self) -> Option<String> {
         let panicked = self.panicked_at.is_some();
-        match self.end {
+        match self.rules.end {
             End::Frozen if self.frozen.is_none() => Some(format!("no panic; the last was: {}", self.step)),
             End::Frozen => None,
             _ if !self.all_came() && panicked => Some(format!("a kernel panicked, in: {}", self.step)),

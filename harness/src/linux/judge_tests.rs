@@ -5,8 +5,12 @@ fn seconds(n: u64) -> Duration {
     Duration::from_secs(n)
 }
 
+fn rules(end: End, cores: u32) -> Rules {
+    Rules { end, cores, sees_off: true, moment: Moment::FirstWords, still: false }
+}
+
 fn judge(end: End, cores: u32) -> Judge {
-    Judge::new(end, cores, true, Limits::scaled(1.0))
+    Judge::new(rules(end, cores), Limits::scaled(1.0))
 }
 
 fn boot(kind: Kind, online: std::ops::Range<u32>) -> Line {
@@ -59,6 +63,21 @@ fn who_still_ran_is_told_and_is_no_failure() {
     judge.next(seconds(2));
     let findings = judge.findings();
     assert_eq!((findings.wrong.len(), findings.still_ran), (0, Some(vec![0])));
+}
+
+#[test]
+fn where_nobody_must_run_any_more_that_is_a_failure() {
+    for (moment, next) in [(Moment::FirstWords, Next::Look), (Moment::FirstCall, Next::Wait)] {
+        let rules = Rules { moment, still: true, ..rules(End::Kernels(&[Kind::Capture]), 2) };
+        let mut judge = Judge::new(rules, Limits::scaled(1.0));
+        tell(&mut judge, &kdump(2)[..3], &[]);
+        judge.hear(Heard::Line(Line::Begins(1)), seconds(1));
+        assert_eq!(judge.next(seconds(1)), next);
+        judge.hear(Heard::Line(Line::Greets), seconds(1));
+        assert_eq!(judge.next(seconds(1)), Next::Look);
+        judge.hear(Heard::Cores(vec![core(0, 0x100, 2), core(1, 0x200, 2)]), seconds(1));
+        assert_eq!(judge.findings().wrong[0], "core 0 still ran when the next kernel began");
+    }
 }
 
 #[test]
@@ -148,8 +167,12 @@ fn a_panic_that_nobody_asked_for() {
 fn silence_ends_it() {
     let mut judge = judge(End::Kernels(&[]), 2);
     assert_eq!(judge.next(seconds(1)), Next::Wait);
+    assert_eq!(judge.next(seconds(200)), Next::Look);
+    judge.hear(Heard::Cores(vec![core(1, 0x1230, 2)]), seconds(200));
     assert_eq!(judge.next(seconds(200)), Next::Stop);
-    assert!(judge.findings().wrong[0].starts_with("silent for 180 s"));
+    let wrong = judge.findings().wrong;
+    assert!(wrong[0].starts_with("silent for 180 s"));
+    assert_eq!(wrong[1], "core 1: at 0x1230 in EL2");
 }
 
 #[test]

@@ -23,11 +23,12 @@ use crate::{
     judge::Limits,
     linux::{
         files::Kernel,
+        judge::{Moment, Rules},
         machine::{Firmware, Setup},
         rows::{Case, Needs, ROWS, Row},
         run::{Order, Outcome},
         table::Table,
-        wish::Wish,
+        wish::{Variant, Wish},
     },
     log,
     report::{Mark, Report},
@@ -43,7 +44,7 @@ const LAST_LINES: usize = 25;
 /// Gets a kernel and prints where its image and its initramfs are, a line each.
 pub fn print_files(root: &Path, name: &str) -> Result<bool> {
     let report = Report::new();
-    match files::get(root, name, &report.begin("linux/get.sh")) {
+    match files::get(root, name, false, &report.begin("linux/get.sh")) {
         Ok(kernel) => {
             println!("{}\n{}", kernel.image.display(), kernel.initrd.display());
             Ok(true)
@@ -61,6 +62,8 @@ struct Job {
     turn: u32,
     /// Whose PSCI it is.
     firmware: Firmware,
+    /// How the kernel is helped.
+    variant: Variant,
     /// Is it to be seen that a core is lost, so that the row is known to be able to fail?
     control: bool,
 }
@@ -98,7 +101,7 @@ impl Rows<'_> {
                         if let Ok(mut table) = table.lock()
                             && !job.control
                         {
-                            let column = format!("{}, {} cores", job.kernel.name, job.cores);
+                            let column = column(&job.kernel, job.cores, job.variant);
                             table.add(&column, job.row, &outcome, job.cores);
                         }
                     }
@@ -132,7 +135,7 @@ impl Rows<'_> {
         let mut jobs = Vec::new();
         for name in or(&wish.kernels, &["small"]) {
             let task = self.report.begin(&format!("kernel {name}"));
-            let kernel = match files::get(self.root, name, &task) {
+            let kernel = match files::get(self.root, name, true, &task) {
                 Ok(kernel) => kernel,
                 // Status 3: linux/get.sh cannot have it here, and has said why.
                 Err(output) if output.last().is_some_and(|status| status.ends_with(" 3")) => {
@@ -150,14 +153,14 @@ impl Rows<'_> {
             for &cores in &cores {
                 let wished = |row: &&Row| wish.rows.is_empty() || wish.rows.contains(&row.name);
                 for row in ROWS.iter().filter(wished).filter(|row| row.short || !wish.short) {
-                    if let Some(why) = lacking(row, &kernel, cores, wish.qemu) {
+                    if let Some(why) = lacking(row, &kernel, cores, wish) {
                         // Somebody asked for this very row, or wonders where it is.
-                        self.report.skip(&format!("{:56} {why}", title(row, &kernel, cores)));
+                        self.report.skip(&format!("{:56} {why}", title(row, &kernel, cores, wish.variant)));
                         continue;
                     }
                     let job = |turn, firmware: &Firmware, control| {
                         let (kernel, firmware) = (kernel.clone(), firmware.clone());
-                        Job { row, kernel, cores, turn, firmware, control }
+                        Job { row, kernel, cores, turn, firmware, variant: wish.variant, control }
                     };
                     jobs.extend((0..row.sweep).map(|turn| job(turn, firmware, false)));
                     if wish.short && row.name == CONTROL {
@@ -170,7 +173,7 @@ impl Rows<'_> {
     }
 
     fn one(&self, job: &Job, order: &Order, log: bool) -> Outcome {
-        let title = format!("{}{}", title(job.row, &job.kernel, job.cores), job.turn());
+        let title = format!("{}{}", title(job.row, &job.kernel, job.cores, job.variant), job.turn());
         let story = if job.control { "control: QEMU's own PSCI loses that core" } else { job.row.story };
         let task = self.report.begin(&title);
         let mut watch = |spoken: Option<&str>, step: &str| {
@@ -194,15 +197,30 @@ impl Rows<'_> {
     }
 }
 
-fn title(row: &Row, kernel: &Kernel, cores: u32) -> String {
-    format!("{} ({}, {cores} cores)", row.name, kernel.name)
+fn title(row: &Row, kernel: &Kernel, cores: u32, variant: Variant) -> String {
+    format!("{} ({})", row.name, column(kernel, cores, variant))
 }
 
+/// What a kernel on a machine is called, here and in the table.
+fn column(kernel: &Kernel, cores: u32, variant: Variant) -> String {
+    let variant = match variant {
+        Variant::Stock => "",
+        Variant::Fence => " with fence",
+        Variant::Module => " with module",
+    };
+    format!("{}{variant}, {cores} cores", kernel.name)
+}
+
+/// STOP_POLICY, to set reclaim and fence: the call's number, and its arguments.
+const FENCE: &str = "fault:smc:87000006:1:3";
+
 /// Why a row cannot be run.
-fn lacking(row: &Row, kernel: &Kernel, cores: u32, qemu: bool) -> Option<String> {
+fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String> {
     match row.needs {
+        _ if wish.variant == Variant::Fence && !kernel.faults => Some("needs the module faultinject".into()),
+        _ if wish.variant == Variant::Module && !kernel.module => Some("needs the module standstill".into()),
         _ if cores < row.min_cores => Some(format!("needs {} cores or more", row.min_cores)),
-        Needs::Sdei | Needs::SdeiNmi if qemu => Some("QEMU's PSCI comes without SDEI".into()),
+        Needs::Sdei | Needs::SdeiNmi if wish.qemu => Some("QEMU's PSCI comes without SDEI".into()),
         Needs::Faults | Needs::Sdei | Needs::SdeiNmi if !kernel.faults => {
             Some("needs the module faultinject".into())
         }
@@ -214,6 +232,17 @@ fn lacking(row: &Row, kernel: &Kernel, cores: u32, qemu: bool) -> Option<String>
 impl Job {
     fn case(&self) -> Case {
         Case { cores: self.cores, delay: self.row.delay(self.turn) }
+    }
+
+    /// The row's steps, and before those of each kernel what helps it.
+    fn steps(&self) -> String {
+        let steps = (self.row.steps)(self.case());
+        let help = match self.variant {
+            Variant::Stock => return steps,
+            Variant::Fence => FENCE,
+            Variant::Module => "insmod:standstill",
+        };
+        steps.split('/').map(|steps| format!("{help},{steps}")).collect::<Vec<_>>().join("/")
     }
 
     fn turn(&self) -> String {
@@ -231,7 +260,10 @@ impl Job {
         if self.row.needs == Needs::Sdei {
             append += " initcall_blacklist=sdei_nmi_init";
         }
-        let steps = (self.row.steps)(self.case());
+        if self.variant == Variant::Module {
+            append += " crash_kexec_post_notifiers";
+        }
+        let steps = self.steps();
         if !steps.is_empty() {
             append += &format!(" steps={steps}");
         }
@@ -242,13 +274,21 @@ impl Job {
             initrd: self.kernel.initrd.clone(),
             append,
         };
-        Order { setup, end: self.row.end, limits, table }
+        let patched = self.kernel.name == "small-patched";
+        let rules = Rules {
+            end: self.row.end,
+            cores: self.cores,
+            sees_off: self.firmware != Firmware::Qemu,
+            moment: if self.variant == Variant::Fence { Moment::FirstCall } else { Moment::FirstWords },
+            still: patched || self.variant != Variant::Stock,
+        };
+        Order { setup, rules, limits, table }
     }
 
     /// All that helps to find out why.
     fn details(&self, outcome: &Outcome) -> Vec<String> {
         let mut details = outcome.findings.wrong.clone();
-        let steps = (self.row.steps)(self.case());
+        let steps = self.steps();
         for (core, _) in &outcome.findings.lost {
             let about = |step: &&str| step.split(':').skip(1).any(|word| word == core.to_string());
             if let Some(step) = steps.split([',', '/']).rfind(about) {

@@ -17,9 +17,8 @@ use crate::{
     linux::{
         cores,
         guest::Line,
-        judge::{Findings, Heard, Judge, Next},
-        machine::{Firmware, Setup},
-        rows::End,
+        judge::{Findings, Heard, Judge, Next, Rules},
+        machine::Setup,
     },
     log::Decoder,
     machine,
@@ -32,8 +31,8 @@ use crate::{
 pub struct Order {
     /// The machine.
     pub setup: Setup,
-    /// How it has to end.
-    pub end: End,
+    /// What is judged by.
+    pub rules: Rules,
     /// How long it may take.
     pub limits: Limits,
     /// The messages of the monitor's log.
@@ -101,11 +100,10 @@ impl Order {
         let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;
         wires.qmp.execute("cont")?;
 
-        let sees_off = self.setup.firmware != Firmware::Qemu;
         let create = |name: &str| File::create(dir.file(name)).with_context(|| format!("cannot write {name}"));
         let mut hearing = Hearing {
             start: Instant::now(),
-            judge: Judge::new(self.end, self.setup.cores, sees_off, self.limits),
+            judge: Judge::new(self.rules, self.limits),
             files: [create("linux.log")?, create("monitor.log")?],
             bytes: 0,
             lines: Lines::default(),

@@ -102,7 +102,7 @@ pub fn start(root: &Path, wish: &Wish, report: &Report) -> Result<bool> {
     let task = report.begin(&format!("kernel {}", wish.kernel));
     let file = PathBuf::from(&wish.kernel);
     let got = if KERNELS.contains(&wish.kernel.as_str()) {
-        files::get(root, &wish.kernel, &task)
+        files::get(root, &wish.kernel, false, &task)
     } else {
         files::own(root, &file, &task)
     };

@@ -8,7 +8,20 @@ use lexopt::{Arg, Parser, ValueExt};
 use crate::linux::rows::{ROWS, Row};
 
 /// The kernels that there are, by the names that `linux/get.sh` knows.
-pub const KERNELS: &[&str] = &["small", "6.12", "7.3"];
+pub const KERNELS: &[&str] = &["small", "6.12", "7.3", "small-patched"];
+
+/// What is done so that no core of the kernel that crashed still runs when the next one begins. A kernel with the
+/// project's patch needs none of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Variant {
+    /// Nothing: the next kernel's CPU_ON takes each core back.
+    #[default]
+    Stock,
+    /// The firmware's policy `fence`.
+    Fence,
+    /// The module `standstill`.
+    Module,
+}
 
 /// What is to be run.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -21,6 +34,8 @@ pub struct Wish {
     pub cores: Vec<u32>,
     /// With QEMU's own PSCI instead of the monitor's?
     pub qemu: bool,
+    /// How the kernel is helped.
+    pub variant: Variant,
     /// Another monitor, flat; with its ELF beside it, if it logs.
     pub image: Option<PathBuf>,
     /// The short form?
@@ -40,6 +55,14 @@ pub fn parse(mut parser: Parser) -> Result<Wish> {
                 "standstill" => wish.qemu = false,
                 other => bail!("--firmware is standstill or qemu, not {other}"),
             },
+            Arg::Long("variant") => {
+                wish.variant = match parser.value()?.string()?.as_str() {
+                    "stock" => Variant::Stock,
+                    "fence" => Variant::Fence,
+                    "module" => Variant::Module,
+                    other => bail!("--variant is stock, fence or module, not {other}"),
+                }
+            }
             Arg::Long("image") => wish.image = Some(parser.value()?.into()),
             Arg::Long("short") => wish.short = true,
             Arg::Long("log") => wish.log = true,
@@ -86,5 +109,7 @@ mod tests {
         assert!(parsed("kdumb").unwrap_err().to_string().contains("\n  kdump "));
         assert!(parsed("0").is_err());
         assert!(parsed("--firmware tfa").is_err());
+        assert!(parsed("--variant x").unwrap_err().to_string().contains("fence"));
+        assert_eq!(parsed("--variant module").unwrap().variant, Variant::Module);
     }
 }
