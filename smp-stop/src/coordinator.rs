@@ -252,8 +252,10 @@ impl<const N: usize> Coordinator<N> {
     pub fn arrive(&self, core: Core) -> Admission {
         self.word(core).fetch_or(CoreWord::ARRIVED, AcqRel);
         fence(SeqCst);
-        // As in `start`: first the stop word, then the mark.
-        let stopped = self.stopping().stopping.is_some_and(|now| now.condemns(core)) || self.is_condemned(core);
+        // As in `start`: first the stop word, then the mark. A stop of just this core counts when it has marked it, no
+        // sooner: perhaps it finds that the core is not left behind, and lets go (rule 10).
+        let everyone = |now: Stopping| now.scope == Scope::Others && now.condemns(core);
+        let stopped = self.stopping().stopping.is_some_and(everyone) || self.is_condemned(core);
         if self.has(Gate::Admission) && stopped { Admission::Park } else { Admission::Go }
     }
 

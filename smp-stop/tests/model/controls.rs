@@ -2,6 +2,7 @@
 
 use crate::above;
 use crate::machine::Scenario;
+use crate::ownership;
 use crate::stop::crash_start_and_leave;
 use crate::{nothing, starts};
 use interleave::How;
@@ -98,4 +99,10 @@ fn without_looking_again_whether_the_stop_is_held() {
 fn without_taking_over_what_is_nobodys() {
     let scenario = above::two_stops().with(|| Coordinator::new().without(Gate::Abandoned));
     finds("a stop goes on for ever", How::Every, scenario);
+}
+
+/// Two cores of the new kernel want the same core: the second takes it from the first.
+#[test]
+fn without_looking_again_whose_the_core_is() {
+    both_find("from its own kernel", ownership::two_callers().with(|| Coordinator::new().without(Gate::Owner)));
 }

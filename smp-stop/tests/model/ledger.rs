@@ -13,6 +13,8 @@ pub struct Ledger<const N: usize> {
     pub touching: [bool; N],
     /// How often each core's start was granted.
     pub starts: [u64; N],
+    /// Which kernel's start was granted last.
+    pub owners: [u64; N],
     /// Somebody has turned itself off of its own will. Then perhaps nobody is left.
     pub left: bool,
     pub clock: u64,
@@ -34,7 +36,14 @@ enum Life {
 
 impl<const N: usize> Ledger<N> {
     pub fn new() -> Self {
-        Self { touching: [false; N], starts: [0; N], left: false, clock: 0, lives: [const { Life::None }; N] }
+        Self {
+            touching: [false; N],
+            starts: [0; N],
+            owners: [0; N],
+            left: false,
+            clock: 0,
+            lives: [const { Life::None }; N],
+        }
     }
 
     /// A core's life begins, or goes on.

@@ -16,7 +16,9 @@
 use crate::ledger::Ledger;
 use interleave::{AtomicU64, Explored, Hidden, How, Memory, explore, forget, is_weak, kill, observe, pause, spawn};
 use smp_stop::word::CoreWord;
-use smp_stop::{Admission, Backend, Coordinator, Core, Failure, Kind, Patience, Scope, StartError, State, Targets};
+use smp_stop::{
+    Admission, Backend, Coordinator, Core, Failure, Kind, Owner, Patience, Scope, StartError, State, Targets,
+};
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
@@ -36,6 +38,8 @@ pub struct Scenario<const N: usize> {
     coordinator: fn() -> Coordinator<N>,
     running: [Option<Script<N>>; N],
     once_started: [Script<N>; N],
+    /// Whom the cores that run belong to.
+    owners: [u64; N],
     /// There is a firmware below, which is asked to stop everyone, and once more when everyone is off.
     firmware_below: bool,
     /// What the cores' dice depend on.
@@ -49,6 +53,7 @@ impl<const N: usize> Scenario<N> {
             coordinator: Coordinator::new,
             running: [None; N],
             once_started: [|_| Ok(()); N],
+            owners: [0; N],
             firmware_below: false,
             seed: 0,
         }
@@ -63,6 +68,12 @@ impl<const N: usize> Scenario<N> {
     /// What this core does each time it has been started.
     pub fn once_started(mut self, index: usize, script: Script<N>) -> Self {
         self.once_started[index] = script;
+        self
+    }
+
+    /// The cores that run belong to these kernels; below `Life::KERNELS`. What they start is of the same.
+    pub fn owners(mut self, owners: [u64; N]) -> Self {
+        self.owners = owners;
         self
     }
 
@@ -103,15 +114,18 @@ impl<const N: usize> Scenario<N> {
             let machine = Rc::new(Machine::new(self));
             let running = (0..N).filter_map(|index| self.running[index].map(|script| (core(index), script)));
             for (core, _) in running.clone() {
+                let owner = self.owners[core.index()];
                 machine.coordinator.boot(core);
+                machine.coordinator.note_owner(core, Owner::new(owner));
                 machine.ledger.with(|ledger| {
                     ledger.lives(core);
+                    ledger.owners[core.index()] = owner;
                     ledger.touching[core.index()] = true;
                 });
             }
             for (core, script) in running {
-                let life = Life::new(&machine, core);
-                spawn((core, Began::Running), move || life.live(script));
+                let life = Life::new(&machine, core, self.owners[core.index()]);
+                spawn(life.who(Began::Running), move || life.live(script));
             }
             move || {
                 machine.check_end();
@@ -123,24 +137,26 @@ impl<const N: usize> Scenario<N> {
 
 pub struct Machine<const N: usize> {
     scenario: Scenario<N>,
-    coordinator: Coordinator<N>,
+    pub coordinator: Coordinator<N>,
     /// Stop calls that were not taken yet.
     called: [AtomicU64; N],
     /// What each core works on. Touched by the core while it runs, and by whoever has stopped it.
     memory: [Memory; N],
-    ledger: Hidden<Ledger<N>>,
+    pub ledger: Hidden<Ledger<N>>,
 }
 
 /// One life of one core.
 pub struct Life<const N: usize> {
-    machine: Rc<Machine<N>>,
-    core: Core,
+    pub machine: Rc<Machine<N>>,
+    pub core: Core,
+    /// The kernel that it is a life of.
+    pub owner: u64,
     /// A number for what it has learned so far.
     learned: Cell<u64>,
 }
 
 /// How a life began.
-#[derive(Hash)]
+#[derive(Clone, Copy, Hash)]
 enum Began {
     Running,
     Started,
@@ -208,12 +224,20 @@ impl<const N: usize> Machine<N> {
 }
 
 impl<const N: usize> Life<N> {
-    fn new(machine: &Rc<Machine<N>>, core: Core) -> Self {
-        Self { machine: Rc::clone(machine), core, learned: Cell::new(0) }
+    /// How many kernels there are, with the one that nobody knows.
+    pub const KERNELS: u64 = 3;
+
+    fn new(machine: &Rc<Machine<N>>, core: Core, owner: u64) -> Self {
+        Self { machine: Rc::clone(machine), core, owner, learned: Cell::new(0) }
+    }
+
+    /// All that its thread has captured.
+    fn who(&self, began: Began) -> impl Hash + use<N> {
+        (self.core, began, self.owner)
     }
 
     /// It is between two operations: what it does next depends on the answers so far.
-    fn learns(&self, answer: impl Hash) {
+    pub fn learns(&self, answer: impl Hash) {
         let mut hasher = DefaultHasher::new();
         (self.learned.get(), answer).hash(&mut hasher);
         self.learned.set(hasher.finish());
@@ -291,7 +315,7 @@ impl<const N: usize> Life<N> {
     }
 
     /// Turns itself off.
-    fn turn_off(&self) -> Result<(), Gone> {
+    pub fn turn_off(&self) -> Result<(), Gone> {
         let machine = &self.machine;
         forget(|| "turns off");
         machine.coordinator.turn_off(self.core, || {
@@ -310,8 +334,11 @@ impl<const N: usize> Life<N> {
         // That takes time, in which the others go on.
         machine.coordinator.stopping();
         for index in others() {
-            kill((core(index), Began::Running));
-            kill((core(index), Began::Started));
+            for owner in 0..Self::KERNELS {
+                let life = Life::new(machine, core(index), owner);
+                kill(life.who(Began::Running));
+                kill(life.who(Began::Started));
+            }
             machine.ledger.with(|ledger| {
                 ledger.touching[index] = false;
                 ledger.dies(core(index));
@@ -325,16 +352,23 @@ impl<const N: usize> Life<N> {
     /// Starts another core.
     pub fn start(&self, target: usize) -> Result<(), StartError> {
         let machine = &self.machine;
-        let answer = machine.coordinator.start(self.core, core(target));
+        let answer = machine.coordinator.start_as(self.core, core(target), Owner::new(self.owner));
         self.learns(answer);
         answer?;
+        self.makes_arrive(target);
+        Ok(())
+    }
+
+    /// The start of a core was granted.
+    pub fn makes_arrive(&self, target: usize) {
+        let machine = &self.machine;
         machine.ledger.with(|ledger| {
             ledger.starts[target] += 1;
+            ledger.owners[target] = self.owner;
             ledger.lives(core(target));
         });
-        let life = Life::new(machine, core(target));
-        spawn((core(target), Began::Started), move || life.begin());
-        Ok(())
+        let life = Life::new(machine, core(target), self.owner);
+        spawn(life.who(Began::Started), move || life.begin());
     }
 
     /// Stops everyone else, patiently.
@@ -412,9 +446,9 @@ fn reaches(scope: Scope, by: Core, index: usize) -> bool {
 }
 
 /// A core that stops others.
-struct Stopper<'a, const N: usize> {
-    life: &'a Life<N>,
-    scope: Scope,
+pub struct Stopper<'a, const N: usize> {
+    pub life: &'a Life<N>,
+    pub scope: Scope,
 }
 
 impl<const N: usize> Stopper<'_, N> {

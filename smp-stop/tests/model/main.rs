@@ -11,6 +11,7 @@ mod controls;
 mod explorer;
 mod ledger;
 mod machine;
+mod ownership;
 mod several;
 mod start;
 mod stop;

@@ -14,7 +14,8 @@ fn wander<const N: usize>(me: &Life<N>) -> Result<(), Gone> {
         let kind = [Kind::Stop, Kind::Reset, Kind::Off, Kind::Crash][me.throw(4)];
         // In every other machine nobody turns itself off.
         match me.throw(if me.seed().is_multiple_of(2) { 11 } else { 12 }) {
-            0..=4 => drop(me.start(other)),
+            0..=1 => drop(me.start(other)),
+            2..=4 => drop(me.cpu_on(other)?),
             5 => me.take_call()?,
             6 => me.stop_one(other)?,
             7 => drop(me.stop_hastily(kind, Scope::One(core(other)))?),
@@ -26,9 +27,10 @@ fn wander<const N: usize>(me: &Life<N>) -> Result<(), Gone> {
     Ok(())
 }
 
-/// A machine, of whose cores some run at the beginning.
+/// A machine, of whose cores some run at the beginning, of one kernel or of two.
 fn machine<const N: usize>(seed: u64) -> Scenario<N> {
-    let mut scenario = Scenario::new().seed(seed);
+    let owners = std::array::from_fn(|index| seed >> (index + N) & 1);
+    let mut scenario = Scenario::new().seed(seed).owners(owners.map(|owner| owner + 1));
     for index in 0..N {
         scenario = scenario.once_started(index, wander);
         if index == 0 || seed >> index & 1 == 1 {
