@@ -55,7 +55,7 @@ model *ARGS:
 
 # Explore many more larger machines at random: [ROUNDS] [SEED]
 torture-model ROUNDS="20000" SEED=`date +%s`:
-    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model walk::of --nocapture
+    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model --nocapture --include-ignored walk::of two_callers_and
 
 # Format the sources
 fmt:

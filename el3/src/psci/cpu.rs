@@ -38,17 +38,23 @@ pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: 
     Ok(0)
 }
 
+/// Claims a core that is OFF, or takes it back. While a core of the old kernel turns it off and on again it looks like the one,
+/// then like the other.
 fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result<(), ErrorCode> {
-    match claim_off(me.core(), target, caller) {
-        Err(StartError::AlreadyOn | StartError::OnPending) if is_left_behind(target, caller) => {}
-        claimed => return claimed.map_err(code),
+    const TRIES: u32 = 4;
+    for _ in 0..TRIES {
+        match claim_off(me.core(), target, caller) {
+            Err(StartError::AlreadyOn | StartError::OnPending) if is_left_behind(target, caller) => {}
+            claimed => return claimed.map_err(code),
+        }
+        match stop::take_back(me, context, target, caller) {
+            Ok(()) => return Ok(()),
+            // Meanwhile it has turned off by itself, or another core was faster.
+            Err(Untaken::NotForeign) => {}
+            Err(Untaken::TimedOut | Untaken::Lost) => break,
+        }
     }
-    match stop::take_back(me, context, target, caller) {
-        Ok(()) => Ok(()),
-        // Meanwhile it has turned off by itself, or another core was faster.
-        Err(Untaken::NotForeign) => claim_off(me.core(), target, caller).map_err(code),
-        Err(Untaken::TimedOut | Untaken::Lost) => Err(ErrorCode::InternalFailure),
-    }
+    Err(ErrorCode::InternalFailure)
 }
 
 fn code(error: StartError) -> ErrorCode {
