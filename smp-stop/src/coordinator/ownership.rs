@@ -8,12 +8,12 @@ impl<const N: usize> Coordinator<N> {
     /// Whom the core belongs to. Of a core that is `Off` it is the last one's.
     #[inline]
     pub fn owner(&self, core: Core) -> Owner {
-        Owner::new(self.owners[core.index()].load(Acquire))
+        Owner::new(self.owners[Self::place(core)].load(Acquire))
     }
 
     /// The core belongs to `owner` from now on. For the core itself, and for the one that has claimed it.
     pub fn note_owner(&self, core: Core, owner: Owner) {
-        self.owners[core.index()].store(owner.number(), Release);
+        self.owners[Self::place(core)].store(owner.number(), Release);
     }
 
     /// Whether the core is in use, and by somebody else than `owner`: it can be taken back. Where one of the two is not
