@@ -185,7 +185,7 @@ struct prstatus_note {
 	struct elf_note head;
 	char name[8];		/* "CORE", padded to a multiple of four bytes */
 	struct elf_prstatus prstatus;
-};
+} __packed;	/* a note's parts are aligned to four bytes, not to eight */
 
 static u64 stack_pointer(const struct stop_record *record)
 {
