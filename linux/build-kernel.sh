@@ -34,10 +34,25 @@ unpack() {
     tar -xf "$KEPT"/source-package/usr/src/linux-source-7.3.tar.xz -C "$SOURCE" --strip-components=1 \
         --exclude='*/drivers/gpu/drm/amd/include/*'
     rm -rf "$KEPT/source-package"
-    local one
+    touch "$SOURCE/unpacked"
+}
+
+# Takes the patches of last time back, and applies today's: what they do not touch need not be compiled again.
+apply() {
+    local applied=$SOURCE/applied one
+    # Whoever is interrupted here begins from the package again.
+    rm "$SOURCE/unpacked"
+    mkdir -p "$applied"
+    for one in $(printf '%s\n' "$applied"/*.patch | tac); do
+        [[ -e $one ]] || continue
+        patch --directory="$SOURCE" --strip=1 --quiet --reverse <"$one"
+        rm "$one"
+    done
     for one in linux/patch/*.patch; do
         patch --directory="$SOURCE" --strip=1 --quiet --forward <"$one"
+        cp "$one" "$applied"
     done
+    touch "$SOURCE/unpacked"
 }
 
 build() {
@@ -56,13 +71,10 @@ if [[ $(uname -m) == aarch64 ]]; then cross=; fi
 mkdir -p "$KEPT"
 exec 8>"$KEPT/kernel.lock"
 flock 8
-patches=$(cat linux/patch/*.patch | sha256sum)
 wanted=$(cat linux/patch/*.patch linux/kernel.config | sha256sum)
 if [[ $(cat "$RESULT/made-from" 2>/dev/null) == "$wanted" ]]; then exit; fi
 need
-if [[ $(cat "$SOURCE/patched-with" 2>/dev/null) != "$patches" ]]; then
-    unpack
-    echo "$patches" >"$SOURCE/patched-with"
-fi
+[[ -e $SOURCE/unpacked ]] || unpack
+apply
 build
 echo "$wanted" >"$RESULT/made-from"
