@@ -11,6 +11,7 @@
 //! | `context`, `percore` | a core's saved state and its page |
 //! | `memory` | EL3's translation tables |
 //! | `gic`, `log` | interrupts, the log |
+//! | `text` | what is for people: crash reports, refusals |
 //! | `smccc` | dispatch of calls |
 //! | `psci` | PSCI |
 //! | `sdei` | SDEI |
@@ -35,6 +36,7 @@ pub mod psci;
 pub mod sdei;
 pub mod smccc;
 pub mod stop;
+pub mod text;
 
 /// The most cores that the monitor has room for. How many there are is found at boot.
 pub const MAX_CORES: usize = 512;

@@ -155,14 +155,14 @@ fn refusals(dir: &RunDir) -> Result<Vec<Case>> {
         refuse(
             "a kernel larger than memory",
             &["-kernel", &kernel("huge", &header(0xffff_0000, 0b1010))?],
-            "the kernel does not fit into memory: it ends at 0x1401f0000, memory at 0x80000000",
+            "the kernel does not fit into memory: it ends at 0x00000001401f0000, memory at 0x0000000080000000",
         ),
         Case {
             memory: "64M",
             ..refuse(
                 "an initrd larger than memory",
                 &["-kernel", &good, "-initrd", &large],
-                "-initrd does not fit into memory: it ends at 0x45200000, memory at 0x44000000",
+                "-initrd does not fit into memory: it ends at 0x0000000045200000, memory at 0x0000000044000000",
             )
         },
         Case {

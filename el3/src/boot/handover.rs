@@ -9,7 +9,7 @@ use super::tree::overlay::{self, Name, Node, Property};
 use super::tree::{Machine, Tree};
 use crate::log;
 use crate::power::Start;
-use core::fmt::{self, Write};
+use crate::text::Text;
 use platform::fw_cfg::{DmaError, FwCfg, Key, Request};
 use platform::machine;
 
@@ -47,19 +47,20 @@ impl From<image::Error> for Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Image(error) => error.fmt(f),
-            Self::Tree(overlay::Error::Malformed) => f.write_str("the device tree is damaged"),
-            Self::Tree(overlay::Error::Room) => f.write_str("the device tree is too large"),
-            Self::NoTree => f.write_str("there is no device tree"),
-            Self::NoMemory => f.write_str("the device tree has no memory for a next image; use a larger -m"),
+impl Error {
+    fn tell(&self, to: &mut Text) {
+        match *self {
+            Self::Image(error) => return error.tell(to),
+            Self::Tree(overlay::Error::Malformed) => to.text("the device tree is damaged"),
+            Self::Tree(overlay::Error::Room) => to.text("the device tree is too large"),
+            Self::NoTree => to.text("there is no device tree"),
+            Self::NoMemory => to.text("the device tree has no memory for a next image; use a larger -m"),
             Self::CommandLine(size) => {
-                write!(f, "-append has {size} bytes, at most {COMMAND_LINE_MAX} are possible")
+                to.text("-append has ").decimal(u64::from(size));
+                to.text(" bytes, at most ").decimal(COMMAND_LINE_MAX as u64).text(" are possible")
             }
-            Self::Dma(key) => write!(f, "item {:#x} of fw_cfg cannot be loaded", *key as u16),
-        }
+            Self::Dma(key) => to.text("fw_cfg does not give its item ").decimal(key as u64),
+        };
     }
 }
 
@@ -83,10 +84,12 @@ pub fn prepare(machine: Option<&Machine>) -> Start {
 /// The user of the machine has to know, and sees only the console of the levels below.
 fn give_up(error: Error) -> ! {
     // SAFETY: the UART is mapped until `Builder::leave_boot`, which is later.
-    let mut console = unsafe { machine::console_below() };
+    let console = unsafe { machine::console_below() };
     console.enable();
-    // Writing to the console cannot fail.
-    let _ = writeln!(console, "Standstill: {error}");
+    let to = &mut Text(&mut |byte| console.put(byte));
+    to.text("Standstill: ");
+    error.tell(to);
+    to.text("\n");
     while log::send_one() {}
     // SAFETY: the device is mapped by the tables.
     unsafe { machine::power_off() };

@@ -1,6 +1,6 @@
 //! The header of an arm64 Linux image, and where things go (Linux, Documentation/arch/arm64/booting.rst).
 
-use core::fmt;
+use crate::text::Text;
 use core::ops::Range;
 
 /// Images begin at a multiple of this plus their `text_offset`.
@@ -58,20 +58,21 @@ pub enum Error {
     },
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Format(found) => write!(f, "-kernel is {found}, not an arm64 Image"),
-            Self::Header => f.write_str("-kernel is an arm64 Image with a bad header, or older than Linux 3.17"),
-            Self::Endianness => f.write_str("-kernel is big-endian, which these cores are not"),
-            Self::Pages(size) => write!(f, "-kernel has pages of {size} KiB, which these cores lack"),
-            Self::Memory { what, end, memory_end } => {
-                write!(
-                    f,
-                    "{what} does not fit into memory: it ends at {end:#x}, memory at {memory_end:#x}; use a larger -m"
-                )
+impl Error {
+    /// Says it to the user.
+    pub fn tell(&self, to: &mut Text) {
+        match *self {
+            Self::Format(found) => to.text("-kernel is ").text(found).text(", not an arm64 Image"),
+            Self::Header => to.text("-kernel is an arm64 Image with a bad header, or older than Linux 3.17"),
+            Self::Endianness => to.text("-kernel is big-endian, which these cores are not"),
+            Self::Pages(size) => {
+                to.text("-kernel has pages of ").decimal(u64::from(size)).text(" KiB, which these cores lack")
             }
-        }
+            Self::Memory { what, end, memory_end } => {
+                to.text(what).text(" does not fit into memory: it ends at ").hex(end);
+                to.text(", memory at ").hex(memory_end).text("; use a larger -m")
+            }
+        };
     }
 }
 
@@ -143,7 +144,7 @@ mod tests {
     extern crate std;
 
     use super::*;
-    use std::string::ToString;
+    use std::string::String;
 
     const CORES: Cores = Cores { big_endian: false, pages: [true, false, true] };
     const MEMORY: Range<u64> = 0x4020_0000..0x8000_0000;
@@ -156,6 +157,12 @@ mod tests {
         }
         header[56..60].copy_from_slice(b"ARMd");
         header
+    }
+
+    fn told(error: Error) -> String {
+        let mut text = String::new();
+        error.tell(&mut Text(&mut |byte| text.push(byte.into())));
+        text
     }
 
     fn placed(header: [u8; HEADER]) -> Result<Places, Error> {
@@ -188,9 +195,9 @@ mod tests {
         );
         let error = place(&header(0, size, 0), 0, 1, MEMORY, CORES).unwrap_err();
         assert_eq!(error, Error::Memory { what: "-initrd", end: MEMORY.end + 1, memory_end: MEMORY.end });
-        assert!(error.to_string().starts_with("-initrd does not fit"), "{error}");
+        assert!(told(error).starts_with("-initrd does not fit"), "{error:?}");
         let error = placed(header(4096, size, 0)).unwrap_err();
-        assert!(error.to_string().starts_with("the kernel does not fit"), "{error}");
+        assert!(told(error).starts_with("the kernel does not fit"), "{error:?}");
         assert!(place(&header(0, 1, 0), u32::MAX, u32::MAX, MEMORY, CORES).is_err());
     }
 
@@ -215,7 +222,7 @@ mod tests {
     fn what_is_no_image_is_named() {
         let mut elf = [0; HEADER];
         elf[..4].copy_from_slice(b"\x7fELF");
-        assert_eq!(placed(elf).unwrap_err().to_string(), "-kernel is an ELF file, not an arm64 Image");
+        assert_eq!(told(placed(elf).unwrap_err()), "-kernel is an ELF file, not an arm64 Image");
         let mut zboot = [0; HEADER];
         zboot[..8].copy_from_slice(b"MZ\0\0zimg");
         assert_eq!(placed(zboot), Err(Error::Format("a compressed EFI image")));

@@ -5,10 +5,10 @@
 
 use crate::context::Context;
 use crate::stop::{self, COORDINATOR};
+use crate::text::Text;
 use crate::{log, percore};
 use aarch64_cpu::registers::*;
 use core::cell::UnsafeCell;
-use core::fmt;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
@@ -45,8 +45,8 @@ pub enum Cause<'a> {
 
 const VECTORS: [&str; 4] = ["synchronous exception", "IRQ", "FIQ", "SError"];
 
-impl fmt::Display for Cause<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Cause<'_> {
+    fn tell(&self, to: &mut Text) {
         match self {
             Self::Exception(vector) => {
                 let esr = ESR_EL3.extract();
@@ -60,10 +60,18 @@ impl fmt::Display for Cause<'_> {
                     0b11_1100 => "BRK instruction",
                     _ => "other",
                 };
-                write!(f, "{} in EL3: {what}", VECTORS[vector % VECTORS.len()])
+                to.text(VECTORS[vector % VECTORS.len()]).text(" in EL3: ").text(what);
             }
-            Self::Unexpected => f.write_str("exception from below that is not routed to EL3"),
-            Self::Panic(info) => write!(f, "{info}"),
+            Self::Unexpected => {
+                to.text("exception from below that is not routed to EL3");
+            }
+            // The place says it all; the messages of the core library would be another tenth of the image.
+            Self::Panic(info) => {
+                to.text("panicked at ");
+                if let Some(place) = info.location() {
+                    to.text(place.file()).text(":").decimal(u64::from(place.line()));
+                }
+            }
         }
     }
 }
@@ -126,81 +134,84 @@ fn report(cause: &Cause, registers: Option<&Context>) -> ! {
     let me = (arm_sysregs::el3::accessors::read_tpidr_el3().bits() != 0).then(|| percore::this().core());
     let stopped = me.map(stop::for_crash);
     // SAFETY: the UART is mapped by the tables that are on since early boot, and accessible before.
-    let mut console = unsafe { machine::console() };
+    let console = unsafe { machine::console() };
     // What led here, as far as it can still be had.
     for _ in 0..log::SLOTS {
         if me.is_none() || !log::send_one() {
             break;
         }
     }
-    // Writing to the console cannot fail.
-    let _ = print(&mut console, cause, registers, me, stopped);
+    print(&mut Text(&mut |byte| console.put(byte)), cause, registers, me, stopped);
     give_up()
 }
 
 fn print(
-    to: &mut impl fmt::Write,
+    to: &mut Text,
     cause: &Cause,
     registers: Option<&Context>,
     me: Option<Core>,
     stopped: Option<stop::Outcome>,
-) -> fmt::Result {
-    writeln!(to, "\n*** STANDSTILL CRASH")?;
-    writeln!(to, "cause: {cause}")?;
+) {
+    to.text("\n*** STANDSTILL CRASH\ncause: ");
+    cause.tell(to);
+    to.text("\ncore:  ");
     match me {
-        Some(core) => writeln!(to, "core:  {} (MPIDR {:#x})", core.index(), MPIDR_EL1.get())?,
-        None => writeln!(to, "core:  MPIDR {:#x}, while booting", MPIDR_EL1.get())?,
+        Some(core) => to.decimal(core.index() as u64),
+        None => to.text("while booting"),
+    };
+    to.text(", MPIDR ").hex(MPIDR_EL1.get());
+    if let Some(stopped) = stopped {
+        let (count, what) = match stopped {
+            Ok(stopped) => (stopped.count, " stopped"),
+            Err(left) => (left.count, " did not stop"),
+        };
+        to.text("\nother cores: ").decimal(count as u64).text(what);
     }
-    match stopped {
-        Some(Ok(stopped)) => writeln!(to, "other cores: {} stopped", stopped.count)?,
-        Some(Err(left)) => writeln!(to, "other cores: {} did not stop", left.count)?,
-        None => {}
+    for (name, value) in [
+        ("\nESR_EL3  ", ESR_EL3.get()),
+        ("  FAR_EL3 ", FAR_EL3.get()),
+        ("  ELR_EL3 ", ELR_EL3.get()),
+        ("\nSPSR_EL3 ", SPSR_EL3.get()),
+        ("  SCR_EL3 ", SCR_EL3.get()),
+    ] {
+        to.text(name).hex(value);
     }
-    writeln!(
-        to,
-        "ESR_EL3 {:#018x}  FAR_EL3 {:#018x}  ELR_EL3 {:#018x}",
-        ESR_EL3.get(),
-        FAR_EL3.get(),
-        ELR_EL3.get()
-    )?;
-    writeln!(to, "SPSR_EL3 {:#018x}  SCR_EL3 {:#018x}", SPSR_EL3.get(), SCR_EL3.get())?;
     if let Some(context) = registers {
-        for (number, pair) in context.registers().chunks(2).enumerate() {
-            for (offset, value) in pair.iter().enumerate() {
-                write!(to, "x{:<2} {value:#018x}  ", 2 * number + offset)?;
-            }
-            writeln!(to)?;
+        for (number, &value) in context.registers().iter().enumerate() {
+            to.text(if number % 2 == 0 { "\nx" } else { "  x" }).decimal(number as u64);
+            to.text(if number < 10 { "  " } else { " " }).hex(value);
         }
-        writeln!(to, "PC  {:#018x}  SP  {:#018x}", context.elr, context.sp)?;
-        stack(to, context.sp)?;
+        to.text("\nPC  ").hex(context.elr).text("  SP  ").hex(context.sp);
+        stack(to, context.sp);
     }
     for core in (0..crate::boot::count()).filter_map(Core::new) {
         let word = COORDINATOR.core(core);
-        if word.state != State::Off {
-            let mark = if word.condemned { ", condemned" } else { "" };
-            writeln!(to, "core {}: {:?}{mark}", core.index(), word.state)?;
-        }
+        let state = match word.state {
+            State::Off => continue,
+            State::OnPending => ": OnPending",
+            State::On => ": On",
+        };
+        let mark = if word.condemned { ", condemned" } else { "" };
+        to.text("\ncore ").decimal(core.index() as u64).text(state).text(mark);
     }
-    writeln!(to, "all other cores: Off")?;
-    writeln!(to, "*** END OF CRASH")
+    to.text("\nall other cores: Off\n*** END OF CRASH\n");
 }
 
 /// The words at the stack pointer, as far as the core's page goes.
-fn stack(to: &mut impl fmt::Write, sp: u64) -> fmt::Result {
+fn stack(to: &mut Text, sp: u64) {
     let window = percore::WINDOW as u64;
     let end = window + (crate::boot::count() * percore::STRIDE) as u64;
     if !(window..end).contains(&sp) || in_guard(sp) || !sp.is_multiple_of(8) {
-        return Ok(());
+        return;
     }
     let page_end = (sp | (percore::PAGE as u64 - 1)) + 1;
     for (number, address) in (sp..page_end).step_by(8).take(32).enumerate() {
         if number % 4 == 0 {
-            write!(to, "\n{address:#x}:")?;
+            to.text("\n").hex(address).text(":");
         }
         let pointer = address as *const u64;
         // SAFETY: aligned, and in a core's page, which is mapped.
         let word = unsafe { pointer.read_volatile() };
-        write!(to, " {word:016x}")?;
+        to.text(" ").hex(word);
     }
-    writeln!(to, "\n")
 }

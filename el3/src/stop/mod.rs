@@ -28,9 +28,7 @@ mod target {
     use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
     use abi::call::kind;
     use platform::machine;
-    use smp_stop::{
-        Backend, Core, Failure, Kind, Owner, Patience, Scope, State, Stopped, Stragglers, Targets, Untaken,
-    };
+    use smp_stop::{Backend, Core, Kind, Owner, Patience, Scope, State, Stopped, Stragglers, Targets, Untaken};
 
     /// A second in microseconds, as [`timeout`] takes it.
     const SECOND: u64 = 1_000_000;
@@ -182,32 +180,8 @@ mod target {
     /// The core may have been condemned itself, or lose. That changes nothing: the monitor is broken, and a core that
     /// takes the SGI while a crash is being reported turns OFF in any case.
     pub fn for_crash(me: Core) -> Outcome {
-        struct Crash;
-        impl Backend for Crash {
-            fn stop_call(&self, _kind: Kind, targets: Targets, _attempt: u32) {
-                reach(targets);
-            }
-            fn stop_complete(&self, _kind: Kind) {}
-            fn park(&self) -> ! {
-                power::off()
-            }
-            fn now(&self) -> u64 {
-                now()
-            }
-            fn relax(&self) {
-                relax();
-            }
-        }
-        let patience = Patience { timeout: timeout(SECOND), attempts: 1 };
-        match COORDINATOR.try_stop(&Crash, me, Kind::Crash, Scope::Others, patience) {
-            Ok(stopped) => Ok(stopped),
-            Err(Failure::TimedOut(left)) => Err(left),
-            Err(Failure::Lost) => stop_without_a_word(me),
-        }
-    }
-
-    /// Stops everybody though another stop has the word.
-    fn stop_without_a_word(me: Core) -> Outcome {
+        // For those who are starting: they look at the stop word. Whoever has it, the rest is the same.
+        let _ = COORDINATOR.request(me, Kind::Crash, Scope::Others);
         let others = || (0..crate::boot::count()).filter_map(Core::new).filter(|&core| core != me);
         let running = || others().filter(|&core| COORDINATOR.core(core).state != State::Off);
         let count = running().count();

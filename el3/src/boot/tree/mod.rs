@@ -53,12 +53,9 @@ pub struct Policy {
 
 impl Policy {
     fn property(&mut self, name: &[u8]) {
-        match name {
-            b"no-reclaim" => self.clear |= policy::RECLAIM,
-            b"fence" => self.set |= policy::FENCE,
-            b"policy-locked" => self.set |= policy::LOCK,
-            _ => {}
-        }
+        self.clear |= if is(name, b"no-reclaim") { policy::RECLAIM } else { 0 };
+        self.set |= if is(name, b"fence") { policy::FENCE } else { 0 };
+        self.set |= if is(name, b"policy-locked") { policy::LOCK } else { 0 };
     }
 }
 
