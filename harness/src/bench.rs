@@ -48,6 +48,9 @@ const GOALS: &[Goal] = &[
     goal("unknown_service", 1, "unknown id of no service", 60, "148", "287"),
     goal("cpu_on_self", 1, "CPU_ON(self) -> ALREADY_ON", 130, "511", "388"),
     goal("cpu_cycle", 2, "CPU_ON -> runs -> CPU_OFF -> OFF", 1_800, "5,472", ""),
+    goal("sdei_signal_self", 1, "SDEI_EVENT_SIGNAL(self) -> handler", 450, "1,666", "no SDEI"),
+    goal("sdei_signal_self_and_back", 1, "  -> completed and back", 800, "2,920", "no SDEI"),
+    goal("sdei_signal_other", 2, "SDEI_EVENT_SIGNAL -> core 1's handler", 500, "1,673", "no SDEI"),
     goal("boot", 1, "reset to the payload, 1 core", 1_000_000, "7.9 M", ""),
     goal("boot", 8, "reset to the payload, 8 cores", 1_200_000, "11.0 M", ""),
 ];

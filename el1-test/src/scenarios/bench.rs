@@ -2,6 +2,7 @@
 //! is an instruction, of whichever core: cores take turns then, and one that waits in WFE hands over to the next.
 
 use crate::persist::mailbox;
+use crate::sdei::{self, id};
 use crate::{check, console, cpu, descriptor, mmu, percpu, psci, smc, smp, vendor};
 use core::arch::global_asm;
 use smp_stop::Kind;
@@ -27,8 +28,39 @@ global_asm!(
     off_low = const psci::CPU_OFF & 0xffff,
 );
 
+// A handler of SDEI's event 0. x1 = where it notes the counter at its first instruction; it completes at once.
+global_asm!(
+    ".section .text.bench_event, \"ax\"",
+    "bench_event:",
+    "mrs x4, cntvct_el0",
+    "str x4, [x1]",
+    "movz w0, {complete_high}, lsl #16",
+    "movk w0, {complete_low}",
+    "mov x1, xzr",
+    "smc #0",
+    "b .",
+    complete_high = const id::COMPLETE >> 16,
+    complete_low = const id::COMPLETE & 0xffff,
+);
+
+// SDEI_EVENT_SIGNAL. x0-x2 = the call, x3 = where it notes the counter before it and after it.
+global_asm!(
+    ".section .text.bench_signal, \"ax\"",
+    "bench_signal:",
+    "mov x9, x3",
+    "isb",
+    "mrs x10, cntvct_el0",
+    "str x10, [x9]",
+    "smc #0",
+    "mrs x10, cntvct_el0",
+    "str x10, [x9, #8]",
+    "ret",
+);
+
 unsafe extern "C" {
     fn bench_entry();
+    fn bench_event();
+    fn bench_signal(function: u64, event: u64, target: u64, noted: u64) -> i64;
 }
 
 fn count(name: &str, ticks: u64) {
@@ -53,13 +85,13 @@ pub fn bench() {
     ] {
         count(name, smc::cost(function, arguments));
     }
-    if percpu::count() < 2 {
-        return;
+    if percpu::count() >= 2 {
+        cpu_cycle();
+        if descriptor::text("stop") != Some("no") {
+            stop_others();
+        }
     }
-    cpu_cycle();
-    if descriptor::text("stop") != Some("no") {
-        stop_others();
-    }
+    events();
 }
 
 /// How often the caller looks for the started core before it gives up.
@@ -131,4 +163,68 @@ fn stop_others() {
         console::line(format_args!("COUNT stop_others_{} {ticks}", percpu::count()));
     }
     smp::forget_others();
+}
+
+/// Has this core take event 0 in [`bench_event`].
+fn listen(_: u64) {
+    cpu::mask_all();
+    let noted = &raw const mailbox()[cpu::index()] as u64;
+    let listens = sdei::call(id::REGISTER, &[0, bench_event as *const () as u64, noted, 0, 0]) == 0
+        && sdei::call(id::ENABLE, &[0]) == 0
+        && sdei::call(id::PE_UNMASK, &[]) == 0;
+    check::report(listens, format_args!("core {} listens", cpu::index()));
+}
+
+/// SDEI_EVENT_SIGNAL to the first instruction of the handler: of this core, and back; and of another one, that waits.
+fn events() {
+    if !sdei::become_client() {
+        return;
+    }
+    listen(0);
+    let noted = |index: usize| mailbox()[index].get();
+    let (me, mpidr) = (cpu::index(), cpu::affinity());
+    let times = &raw const mailbox()[500] as u64;
+    let signal = |mpidr: u64| {
+        // SAFETY: it makes the call, and stores to the two words at `times`.
+        unsafe { bench_signal(id::SIGNAL.into(), 0, mpidr, times) }
+    };
+    let runs = || {
+        signal(mpidr);
+        let [before, after] = [500, 501].map(|word: usize| mailbox()[word].get());
+        [noted(me) - before, after - before]
+    };
+    let least = (0..RUNS).map(|_| runs()).reduce(|a, b| [a[0].min(b[0]), a[1].min(b[1])]).unwrap_or([0; 2]);
+    count("sdei_signal_self", least[0]);
+    count("sdei_signal_self_and_back", least[1]);
+    let Some(target) = percpu::others().next() else { return };
+    if !smp::bring_up_with(target, smp::mishap::CLIENT) {
+        return;
+    }
+    smp::run_on(target, listen, 0);
+    smp::wait_done(target);
+    let sleep = |_: u64| {
+        cpu::mask_all();
+        loop {
+            cpu::wfe();
+        }
+    };
+    smp::run_on(target, sleep, 0);
+    let mut least = u64::MAX;
+    for _ in 0..RUNS {
+        // The other core has the machine while this one waits: until it waits, too, and until it has had the event.
+        (0..100).for_each(|_| cpu::wfe());
+        mailbox()[target].set(0);
+        let answer = signal(percpu::cpu(target).mpidr());
+        if answer != 0
+            || !(0..PATIENCE).any(|_| {
+                cpu::wfe();
+                noted(target) != 0
+            })
+        {
+            check!(false, "core {target}'s event: expected, not seen; the call answered {answer}");
+            return;
+        }
+        least = least.min(noted(target) - mailbox()[500].get());
+    }
+    count("sdei_signal_other", least);
 }

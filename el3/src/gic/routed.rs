@@ -34,6 +34,7 @@ pub fn end_of_spis() -> u32 {
     (32 * (lines + 1)).min(1020)
 }
 
+#[inline]
 fn read<T>(address: usize) -> T {
     let register = address as *const T;
     // SAFETY: the address of one of this interrupt controller's registers, mapped as device memory for ever: callers add
@@ -115,8 +116,8 @@ impl Interrupt {
         write(self.base + offset_of!(Gicd, ipriorityr) + self.id as usize, priority);
     }
 
-    /// Takes it from the software below: `set_group(false)` makes it Group 0. Nothing that came before counts.
-    pub fn take(self, priority: u8, set_group: impl FnOnce()) {
+    /// Takes it from the software below; its group is still to be changed. Nothing that came before counts.
+    pub fn take(self, priority: u8) {
         self.disable();
         self.clear_pending();
         // A non-maskable interrupt of the software below (FEAT_GICv3_NMI) is an ordinary one here.
@@ -126,16 +127,14 @@ impl Interrupt {
             write(maskable, nonmaskable & !self.bit());
         }
         self.set_priority(priority);
-        set_group();
     }
 
-    /// Gives it back, disabled and not pending.
-    pub fn give(self, set_group: impl FnOnce()) {
+    /// Gives it back, disabled and not pending; its group is still to be changed.
+    pub fn give(self) {
         self.disable();
         self.clear_pending();
         self.clear_active();
         self.set_priority(priority::RETURNED);
-        set_group();
     }
 
     /// Makes a PPI Group 0, or non-secure Group 1. The core is the only one that does.

@@ -39,6 +39,9 @@ pub fn event(number: u32) -> Result<Event, Error> {
     }
 }
 
+/// The critical ones among the private events, a bit each.
+pub const CRITICAL: u8 = ((1 << PLATFORM_EVENTS) - 1) << PLATFORM_FIRST;
+
 /// How urgent an event is. What a client binds is normal (DEN0054, 5.1.14).
 pub fn priority(event: Event) -> Priority {
     match event {
@@ -67,159 +70,131 @@ pub fn bindable(interrupt: u32, end: u32) -> Result<Bindable, Error> {
     }
 }
 
-/// The PPIs that are bound to private events, and on how many cores each event is registered or running.
-#[derive(Default)]
-pub struct Ppis(AtomicU64);
+/// Interrupts that are bound to events: in each slot an interrupt's number, 0 if there is none, and on how many cores the event
+/// is registered or running, if that is counted.
+pub struct Table {
+    word: AtomicU64,
+    slots: u8,
+    id_bits: u32,
+    slot_bits: u32,
+}
 
-/// A slot: 0, or the PPI's number (1 to 31); above it the count of cores.
-const PPI_BITS: u32 = 5;
-const COUNT_BITS: u32 = 10;
-const SLOT_BITS: u32 = PPI_BITS + COUNT_BITS;
-const SLOT_MASK: u64 = (1 << SLOT_BITS) - 1;
-const PPI_MASK: u64 = (1 << PPI_BITS) - 1;
-const ONE_CORE: u64 = 1 << PPI_BITS;
-
-const _: () = assert!(crate::MAX_CORES < 1 << COUNT_BITS && PRIVATE_SLOTS as u32 * SLOT_BITS <= 64);
-
-impl Ppis {
-    /// Nothing is bound.
-    pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
+impl Table {
+    /// The PPIs that are bound to the private events from 1 on.
+    pub const fn ppis() -> Self {
+        Self { word: AtomicU64::new(0), slots: PRIVATE_SLOTS as u8, id_bits: 5, slot_bits: 5 + COUNT_BITS }
     }
 
-    /// Slot `index` of `word`. Slots are the private events from 1 on.
-    fn slot(word: u64, index: usize) -> u64 {
-        word >> (index as u32 * SLOT_BITS) & SLOT_MASK
+    /// The SPIs that are bound to the shared events. Their words say whether they are registered.
+    pub const fn spis() -> Self {
+        Self { word: AtomicU64::new(0), slots: SHARED_SLOTS as u8, id_bits: 10, slot_bits: 10 }
     }
 
-    fn index(private: u8) -> Option<usize> {
-        usize::from(private).checked_sub(1).filter(|&index| index < PRIVATE_SLOTS)
+    /// Whether no interrupt is bound.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.word.load(SeqCst) == 0
     }
 
-    /// The private event that a PPI is bound to from now on, or was already. `may`: whether it may be bound now.
-    pub fn bind(&self, ppi: u32, may: impl Fn() -> bool) -> Result<u8, Error> {
+    /// Where a slot begins. The remainder changes nothing; it shows the compiler as much.
+    fn shift(&self, slot: u8) -> u32 {
+        u32::from(slot) * self.slot_bits % 64
+    }
+
+    /// The number and the count in a slot of `word`, in one. 0 if there is no such slot.
+    fn entry(&self, word: u64, slot: u8) -> u64 {
+        if slot < self.slots { word >> self.shift(slot) & ((1 << self.slot_bits) - 1) } else { 0 }
+    }
+
+    fn id(&self, word: u64, slot: u8) -> u32 {
+        (self.entry(word, slot) & ((1 << self.id_bits) - 1)) as u32
+    }
+
+    fn find(&self, word: u64, interrupt: u32) -> Option<u8> {
+        (0..self.slots).find(|&slot| self.id(word, slot) == interrupt)
+    }
+
+    /// Replaces the entry of a slot, if the word is still the same.
+    fn replace(&self, word: u64, slot: u8, entry: u64) -> bool {
+        let shift = self.shift(slot);
+        let new = word & !(((1 << self.slot_bits) - 1) << shift) | entry << shift;
+        self.word.compare_exchange(word, new, SeqCst, Relaxed).is_ok()
+    }
+
+    /// The slot that an interrupt is bound to from now on, or was already. `may`: whether it may be bound now.
+    pub fn bind(&self, interrupt: u32, may: bool) -> Result<u8, Error> {
         loop {
-            let word = self.0.load(SeqCst);
-            let slots = || (0..PRIVATE_SLOTS).map(|index| (index, Self::slot(word, index)));
-            if let Some((index, _)) = slots().find(|(_, slot)| slot & PPI_MASK == u64::from(ppi)) {
-                return Ok(1 + index as u8);
+            let word = self.word.load(SeqCst);
+            if let Some(slot) = self.find(word, interrupt) {
+                return Ok(slot);
             }
-            if !may() {
+            if !may {
                 return Err(Error::Denied);
             }
-            let (free, _) = slots().find(|&(_, slot)| slot == 0).ok_or(Error::OutOfResource)?;
-            let bound = word | u64::from(ppi) << (free as u32 * SLOT_BITS);
-            if self.0.compare_exchange(word, bound, SeqCst, Relaxed).is_ok() {
-                return Ok(1 + free as u8);
+            let free = self.find(word, 0).ok_or(Error::OutOfResource)?;
+            if self.replace(word, free, interrupt.into()) {
+                return Ok(free);
             }
         }
     }
 
-    /// The PPI that is bound to a private event.
-    pub fn ppi(&self, private: u8) -> Option<u32> {
-        let slot = Self::slot(self.0.load(SeqCst), Self::index(private)?);
-        (slot != 0).then_some((slot & PPI_MASK) as u32)
+    /// The interrupt that is bound to a slot.
+    pub fn interrupt(&self, slot: u8) -> Option<u32> {
+        Some(self.id(self.word.load(SeqCst), slot)).filter(|&id| id != 0)
     }
 
-    fn change(&self, private: u8, change: impl Fn(u64) -> Result<u64, Error>) -> Result<(), Error> {
-        let shift = Self::index(private).ok_or(Error::InvalidParameters)? as u32 * SLOT_BITS;
+    /// The slot that an interrupt is bound to.
+    pub fn slot(&self, interrupt: u32) -> Option<u8> {
+        self.find(self.word.load(SeqCst), interrupt)
+    }
+
+    fn change(&self, slot: u8, change: fn(u64, u64) -> Result<u64, Error>) -> Result<(), Error> {
         loop {
-            let word = self.0.load(SeqCst);
-            let slot = match word >> shift & SLOT_MASK {
-                0 => return Err(Error::InvalidParameters),
-                slot => change(slot)?,
-            };
-            let changed = word & !(SLOT_MASK << shift) | slot << shift;
-            if self.0.compare_exchange(word, changed, SeqCst, Relaxed).is_ok() {
+            let word = self.word.load(SeqCst);
+            let entry = self.entry(word, slot);
+            if entry == 0 {
+                return Err(Error::InvalidParameters);
+            }
+            if self.replace(word, slot, change(entry, 1 << self.id_bits)?) {
                 return Ok(());
             }
         }
     }
 
     /// A core is about to register the event.
-    pub fn hold(&self, private: u8) -> Result<(), Error> {
-        self.change(private, |slot| Ok(slot + ONE_CORE))
+    pub fn hold(&self, slot: u8) -> Result<(), Error> {
+        self.change(slot, |entry, one| Ok(entry.wrapping_add(one)))
     }
 
     /// The event's handler is gone from a core that held it.
-    pub fn let_go(&self, private: u8) {
+    pub fn let_go(&self, slot: u8) {
         // It is bound, as it is held.
-        let _ = self.change(private, |slot| slot.checked_sub(ONE_CORE).ok_or(Error::Denied));
+        let _ = self.change(slot, |entry, one| entry.checked_sub(one).ok_or(Error::Denied));
     }
 
-    /// SDEI_INTERRUPT_RELEASE of a private event, that no core holds.
-    pub fn release(&self, private: u8) -> Result<(), Error> {
-        self.change(private, |slot| if slot < ONE_CORE { Ok(0) } else { Err(Error::Denied) })
+    /// SDEI_INTERRUPT_RELEASE of an event that no core holds.
+    pub fn release(&self, slot: u8) -> Result<(), Error> {
+        self.change(slot, |entry, one| if entry < one { Ok(0) } else { Err(Error::Denied) })
     }
 
     /// Releases all, if no core holds any.
     pub fn release_all(&self) -> Result<(), Error> {
         loop {
-            let word = self.0.load(SeqCst);
-            if (0..PRIVATE_SLOTS).any(|index| Self::slot(word, index) >= ONE_CORE) {
+            let word = self.word.load(SeqCst);
+            if (0..self.slots).any(|slot| self.entry(word, slot) >> self.id_bits != 0) {
                 return Err(Error::Denied);
             }
-            if self.0.compare_exchange(word, 0, SeqCst, Relaxed).is_ok() {
+            if self.word.compare_exchange(word, 0, SeqCst, Relaxed).is_ok() {
                 return Ok(());
             }
         }
     }
 }
 
-/// The SPIs that are bound to shared events.
-#[derive(Default)]
-pub struct Spis(AtomicU64);
+const COUNT_BITS: u32 = 10;
 
-const SPI_BITS: u32 = 10;
-const SPI_MASK: u64 = (1 << SPI_BITS) - 1;
-
-const _: () = assert!(SHARED_SLOTS as u32 * SPI_BITS <= 64);
-
-impl Spis {
-    /// Nothing is bound.
-    pub const fn new() -> Self {
-        Self(AtomicU64::new(0))
-    }
-
-    fn all(word: u64) -> impl Iterator<Item = (u8, u32)> {
-        (0..SHARED_SLOTS as u8).map(move |slot| (slot, (word >> (u32::from(slot) * SPI_BITS) & SPI_MASK) as u32))
-    }
-
-    /// The slot that an SPI is bound to from now on, or was already. `may`: whether it may be bound now.
-    pub fn bind(&self, spi: u32, may: impl Fn() -> bool) -> Result<u8, Error> {
-        loop {
-            let word = self.0.load(SeqCst);
-            if let Some((slot, _)) = Self::all(word).find(|&(_, of)| of == spi) {
-                return Ok(slot);
-            }
-            if !may() {
-                return Err(Error::Denied);
-            }
-            let (free, _) = Self::all(word).find(|&(_, of)| of == 0).ok_or(Error::OutOfResource)?;
-            let bound = word | u64::from(spi) << (u32::from(free) * SPI_BITS);
-            if self.0.compare_exchange(word, bound, SeqCst, Relaxed).is_ok() {
-                return Ok(free);
-            }
-        }
-    }
-
-    /// The SPI that is bound to a slot.
-    pub fn spi(&self, slot: u8) -> Option<u32> {
-        Self::all(self.0.load(SeqCst)).find(|&(of, spi)| of == slot && spi != 0).map(|(_, spi)| spi)
-    }
-
-    /// The slot that an SPI is bound to.
-    pub fn slot(&self, spi: u32) -> Option<u8> {
-        Self::all(self.0.load(SeqCst)).find(|&(_, of)| of == spi && spi != 0).map(|(slot, _)| slot)
-    }
-
-    /// Releases what is bound to a slot, which nobody can register meanwhile.
-    pub fn release(&self, slot: u8) {
-        if usize::from(slot) < SHARED_SLOTS {
-            self.0.fetch_and(!(SPI_MASK << (u32::from(slot) * SPI_BITS)), SeqCst);
-        }
-    }
-}
+const _: () = assert!(crate::MAX_CORES < 1 << COUNT_BITS && PRIVATE_SLOTS as u32 * (5 + COUNT_BITS) <= 64);
+const _: () = assert!(SHARED_SLOTS * 10 <= 64);
 
 /// The PPI of a private event that is the platform's own.
 pub fn platform_ppi(private: u8) -> Option<u32> {
@@ -229,8 +204,6 @@ pub fn platform_ppi(private: u8) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const YES: fn() -> bool = || true;
 
     #[test]
     fn numbers_go_both_ways() {
@@ -265,56 +238,56 @@ mod tests {
     }
 
     #[test]
-    fn a_ppi_is_bound_once() {
-        let ppis = Ppis::new();
-        assert_eq!(ppis.ppi(1), None);
-        assert_eq!(ppis.bind(27, YES), Ok(1));
-        assert_eq!(ppis.bind(30, YES), Ok(2));
-        assert_eq!(ppis.bind(27, || false), Ok(1));
-        assert_eq!(ppis.bind(26, || false), Err(Error::Denied));
-        assert_eq!(ppis.bind(26, YES), Ok(3));
-        assert_eq!(ppis.bind(25, YES), Err(Error::OutOfResource));
-        assert_eq!(
-            (ppis.ppi(1), ppis.ppi(2), ppis.ppi(3), ppis.ppi(0), ppis.ppi(4)),
-            (Some(27), Some(30), Some(26), None, None)
-        );
+    fn an_interrupt_is_bound_once() {
+        let ppis = Table::ppis();
+        assert_eq!((ppis.interrupt(0), ppis.is_empty()), (None, true));
+        assert_eq!(ppis.bind(27, true), Ok(0));
+        assert!(!ppis.is_empty());
+        assert_eq!(ppis.bind(30, true), Ok(1));
+        assert_eq!(ppis.bind(27, false), Ok(0));
+        assert_eq!(ppis.bind(26, false), Err(Error::Denied));
+        assert_eq!(ppis.bind(26, true), Ok(2));
+        assert_eq!(ppis.bind(25, true), Err(Error::OutOfResource));
+        assert_eq!([0, 1, 2, 3, 255].map(|slot| ppis.interrupt(slot)), [Some(27), Some(30), Some(26), None, None]);
+        assert_eq!((ppis.slot(30), ppis.slot(25)), (Some(1), None));
     }
 
     #[test]
-    fn a_ppi_that_some_core_holds_stays_bound() {
-        let ppis = Ppis::new();
+    fn what_some_core_holds_stays_bound() {
+        let ppis = Table::ppis();
         assert_eq!(ppis.hold(1), Err(Error::InvalidParameters));
-        ppis.bind(27, YES).unwrap();
-        ppis.hold(1).unwrap();
-        ppis.hold(1).unwrap();
-        assert_eq!(ppis.release(1), Err(Error::Denied));
+        assert_eq!(ppis.bind(27, true), Ok(0));
+        ppis.hold(0).unwrap();
+        ppis.hold(0).unwrap();
+        assert_eq!((ppis.interrupt(0), ppis.slot(27), ppis.bind(27, false)), (Some(27), Some(0), Ok(0)));
+        assert_eq!(ppis.release(0), Err(Error::Denied));
         assert_eq!(ppis.release_all(), Err(Error::Denied));
-        ppis.let_go(1);
-        assert_eq!(ppis.release(1), Err(Error::Denied));
-        ppis.let_go(1);
-        ppis.let_go(1);
-        assert_eq!(ppis.release(1), Ok(()));
-        assert_eq!(ppis.release(1), Err(Error::InvalidParameters));
+        ppis.let_go(0);
+        assert_eq!(ppis.release(0), Err(Error::Denied));
+        ppis.let_go(0);
+        ppis.let_go(0);
+        assert_eq!(ppis.release(0), Ok(()));
         assert_eq!(ppis.release(0), Err(Error::InvalidParameters));
-        ppis.bind(27, YES).unwrap();
-        ppis.bind(28, YES).unwrap();
+        assert_eq!(ppis.release(200), Err(Error::InvalidParameters));
+        ppis.bind(27, true).unwrap();
+        ppis.bind(28, true).unwrap();
         assert_eq!(ppis.release_all(), Ok(()));
-        assert_eq!((ppis.ppi(1), ppis.ppi(2)), (None, None));
+        assert_eq!((ppis.interrupt(0), ppis.interrupt(1)), (None, None));
     }
 
     #[test]
     fn spis_have_slots() {
-        let spis = Spis::new();
+        let spis = Table::spis();
         for spi in 0..SHARED_SLOTS as u32 {
-            assert_eq!(spis.bind(32 + spi, YES), Ok(spi as u8));
+            assert_eq!(spis.bind(32 + spi, true), Ok(spi as u8));
         }
-        assert_eq!(spis.bind(100, YES), Err(Error::OutOfResource));
-        assert_eq!(spis.bind(33, YES), Ok(1));
-        assert_eq!((spis.spi(1), spis.slot(33), spis.slot(100), spis.slot(0)), (Some(33), Some(1), None, None));
-        spis.release(1);
-        spis.release(200);
-        assert_eq!((spis.spi(1), spis.slot(33)), (None, None));
-        assert_eq!(spis.bind(1019, || false), Err(Error::Denied));
-        assert_eq!(spis.bind(1019, YES), Ok(1));
+        assert_eq!(spis.bind(100, true), Err(Error::OutOfResource));
+        assert_eq!(spis.bind(33, true), Ok(1));
+        assert_eq!((spis.interrupt(1), spis.slot(33), spis.slot(100)), (Some(33), Some(1), None));
+        assert_eq!(spis.release(1), Ok(()));
+        assert_eq!(spis.release(200), Err(Error::InvalidParameters));
+        assert_eq!((spis.interrupt(1), spis.slot(33)), (None, None));
+        assert_eq!(spis.bind(1019, false), Err(Error::Denied));
+        assert_eq!(spis.bind(1019, true), Ok(1));
     }
 }

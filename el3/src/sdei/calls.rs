@@ -1,7 +1,7 @@
 //! The calls (DEN0054, 5.1). All are fast: none waits, and what stays of the caller is in its registers.
 
 use super::bind::{self, Bindable};
-use super::deliver::{self, PPIS, SLOTS, SPIS, client, own};
+use super::deliver::{self, PPIS, SPIS, client, own, slots};
 use super::pe::{Entry, Event, Handler, Pe};
 use super::state::{State, Unregistered};
 use super::{Answer, Error, RegisterFlags, VERSION, features, routing};
@@ -96,12 +96,13 @@ fn event(number: u32) -> Result<Event, Error> {
     let exists = match event {
         Event::Private(0) => true,
         Event::Private(private) => deliver::ppi(private).is_some(),
-        Event::Shared(slot) => SPIS.spi(slot).is_some(),
+        Event::Shared(slot) => SPIS.interrupt(slot).is_some(),
     };
     if exists { Ok(event) } else { Err(Error::InvalidParameters) }
 }
 
 /// The core with this affinity. A client may pass MPIDR_EL1 as it is: bits that are not affinity are let pass.
+#[inline(never)]
 fn core(affinity: u64) -> Result<Core, Error> {
     const NOT_AFFINITY: u64 = 1 << 31 | 1 << 30 | 1 << 24;
     core_of(affinity & !NOT_AFFINITY).ok_or(Error::InvalidParameters)
@@ -125,7 +126,7 @@ fn enable(me: &PerCore, number: u32) -> Answer {
     match event(number)? {
         Event::Private(private) => own(me).set_state(private, own(me).state(private).enable()?),
         Event::Shared(slot) => {
-            deliver::of(slot).ok_or(Error::InvalidParameters)?.enable()?;
+            deliver::of(slot).enable()?;
             deliver::place(slot);
         }
     }
@@ -136,7 +137,7 @@ fn disable(me: &PerCore, number: u32) -> Answer {
     match event(number)? {
         Event::Private(private) => own(me).set_state(private, own(me).state(private).disable()?),
         Event::Shared(slot) => {
-            deliver::of(slot).ok_or(Error::InvalidParameters)?.disable()?;
+            deliver::of(slot).disable()?;
             deliver::place(slot);
         }
     }
@@ -153,7 +154,7 @@ fn unregister(me: &PerCore, number: u32) -> Answer {
 fn state(me: &PerCore, event: Event) -> State {
     match event {
         Event::Private(private) => own(me).state(private),
-        Event::Shared(slot) => deliver::of(slot).map_or(State::NONE, |slot| slot.load().state),
+        Event::Shared(slot) => deliver::of(slot).load().state(),
     }
 }
 
@@ -166,8 +167,8 @@ fn get_info(number: u32, info: u32) -> Answer {
     let target = || match event {
         Event::Private(_) => Err(Error::InvalidParameters),
         Event::Shared(slot) => {
-            let word = deliver::of(slot).ok_or(Error::InvalidParameters)?.load();
-            if word.state.is_registered() { Ok(word.target) } else { Err(Error::Denied) }
+            let word = deliver::of(slot).load();
+            if word.state().is_registered() { Ok(word.target()) } else { Err(Error::Denied) }
         }
     };
     match info {
@@ -186,39 +187,40 @@ fn get_info(number: u32, info: u32) -> Answer {
 fn routing_set(number: u32, mode: u64, affinity: u64) -> Answer {
     let Event::Shared(slot) = event(number)? else { return Err(Error::InvalidParameters) };
     let target = if routing(mode)? { Some(core(affinity)?) } else { None };
-    deliver::of(slot).ok_or(Error::InvalidParameters)?.route(target)?;
+    deliver::of(slot).route(target)?;
     deliver::place(slot);
     Ok(0)
 }
 
 fn interrupt_bind(me: &PerCore, interrupt: u32) -> Answer {
-    let bound = match bind::bindable(interrupt, end_of_spis())? {
-        Bindable::Private => {
-            Event::Private(PPIS.bind(interrupt, || Interrupt::private(me, interrupt).is_inactive())?)
-        }
-        Bindable::Shared => Event::Shared(SPIS.bind(interrupt, || Interrupt::shared(interrupt).is_inactive())?),
+    let bindable = bind::bindable(interrupt, end_of_spis())?;
+    let is_inactive = Interrupt::of(me, interrupt).is_inactive();
+    let bound = match bindable {
+        Bindable::Private => Event::Private(1 + PPIS.bind(interrupt, is_inactive)?),
+        Bindable::Shared => Event::Shared(SPIS.bind(interrupt, is_inactive)?),
     };
     Ok(bind::number(bound).into())
 }
 
 fn interrupt_release(number: u32) -> Answer {
     match event(number)? {
-        Event::Private(private) => PPIS.release(private)?,
+        Event::Private(private) => PPIS.release(deliver::slot(private))?,
         Event::Shared(slot) => release_shared(slot)?,
     }
     Ok(0)
 }
 
 fn release_shared(slot: u8) -> Result<(), Error> {
-    let shared = deliver::of(slot).ok_or(Error::InvalidParameters)?;
+    let shared = deliver::of(slot);
     shared.claim()?;
-    let spi = SPIS.spi(slot);
-    SPIS.release(slot);
+    let spi = SPIS.interrupt(slot);
+    let released = SPIS.release(slot);
     shared.settle(None);
     // Somebody may have taken the claim for a registration.
-    let spi = spi.ok_or(Error::InvalidParameters)?;
-    deliver::set_groups(spi);
-    Ok(())
+    if let Some(spi) = spi {
+        deliver::set_groups(spi);
+    }
+    released
 }
 
 /// SDEI_EVENT_SIGNAL. A core that is not ON is no target: nothing would stay pending for it.
@@ -245,15 +247,15 @@ fn private_reset(me: &PerCore) -> Answer {
 /// Unregisters the shared events and releases every interrupt. Denied, with nothing changed, while a handler of a shared event
 /// runs, or a private event with an interrupt bound to it is registered on some core.
 fn shared_reset() -> Answer {
-    if SLOTS.iter().any(|slot| slot.load().state.is_running()) {
+    if slots().iter().any(|slot| slot.load().state().is_running()) {
         return Err(Error::Denied);
     }
     PPIS.release_all()?;
-    for slot in 0..SLOTS.len() as u8 {
-        if deliver::of(slot).is_some_and(|shared| shared.unregister() == Ok(Unregistered::Now)) {
+    for slot in 0..slots().len() as u8 {
+        if deliver::of(slot).unregister() == Ok(Unregistered::Now) {
             deliver::give_shared(slot);
         }
-        if SPIS.spi(slot).is_some() {
+        if SPIS.interrupt(slot).is_some() {
             release_shared(slot)?;
         }
     }

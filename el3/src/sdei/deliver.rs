@@ -4,7 +4,7 @@
 //! interrupt controller, and nothing of it stays active here: a handler that never completes holds up nobody else, and a
 //! kernel that starts inside one has a usable core.
 
-use super::bind::{self, Ppis, Spis};
+use super::bind::{self, Table};
 use super::pe::{Client, Event, Handler, PRIVATE, Pe, Priority};
 use super::shared::Slot;
 use super::state::{State, Unregistered};
@@ -20,11 +20,11 @@ use core::sync::atomic::{AtomicBool, Ordering::*};
 use smp_stop::Core;
 
 /// The PPIs that are bound.
-pub static PPIS: Ppis = Ppis::new();
+pub static PPIS: Table = Table::ppis();
 /// The SPIs that are bound.
-pub static SPIS: Spis = Spis::new();
-/// The shared events' handlers.
-pub static SLOTS: [Slot; SHARED_SLOTS] = [const { Slot::new() }; SHARED_SLOTS];
+pub static SPIS: Table = Table::spis();
+/// The shared events' handlers, and some that are never used: a power of two can be indexed without a check.
+static SLOTS: [Slot; SHARED_SLOTS.next_power_of_two()] = [const { Slot::new() }; SHARED_SLOTS.next_power_of_two()];
 
 /// A core's SDEI state, in its page.
 pub struct Local {
@@ -88,6 +88,12 @@ pub fn signal(me: &PerCore, target: Core) {
     gic::interrupt(target);
 }
 
+/// Enters the handler of an event: `context` becomes its.
+#[inline(never)]
+fn enter(me: &PerCore, event: Event, handler: Handler, context: &mut Context) {
+    own(me).enter(event, bind::number(event), bind::priority(event), handler, &client(), context);
+}
+
 /// Whether event 0 is pending and can be delegated.
 #[inline]
 pub fn is_due(me: &PerCore) -> bool {
@@ -95,18 +101,18 @@ pub fn is_due(me: &PerCore) -> bool {
 }
 
 /// Delegates event 0 if it is pending and can be; then lets in what can be delegated after that.
-#[inline]
+#[inline(never)]
 pub fn settle(me: &PerCore, context: &mut Context) {
     if is_due(me) && me.sdei.signalled.swap(false, AcqRel) {
-        own(me).dispatch(0, 0, Priority::Normal, &client(), context);
+        enter(me, Event::Private(0), own(me).dispatch(0), context);
     }
     let_in(me);
 }
 
 /// Lets in the interrupts that can be delegated now, and keeps out the others. To be called after every change.
-#[inline]
+#[inline(never)]
 pub fn let_in(me: &PerCore) {
-    let (changed, open) = own(me).gates(|private| bind::priority(Event::Private(private)));
+    let (changed, open) = own(me).gates(bind::CRITICAL);
     if changed != 0 {
         let_in_private(me, changed, open);
     }
@@ -130,9 +136,15 @@ fn let_in_private(me: &PerCore, changed: u8, open: u8) {
     }
 }
 
+/// The slot in [`PPIS`] of a private event that could have one.
+pub fn slot(private: u8) -> u8 {
+    private.wrapping_sub(1)
+}
+
 /// The PPI of a private event.
+#[inline(never)]
 pub fn ppi(private: u8) -> Option<u32> {
-    PPIS.ppi(private).or_else(|| bind::platform_ppi(private))
+    PPIS.interrupt(slot(private)).or_else(|| bind::platform_ppi(private))
 }
 
 /// An interrupt has come to EL3: delegates what it stands for. `interrupt`: it was not the monitor's own, and is disabled.
@@ -153,7 +165,7 @@ fn private_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
     let event = Event::Private(private);
     own(me).shut(private);
     if own(me).is_ready(private, bind::priority(event)) {
-        own(me).dispatch(private, bind::number(event), bind::priority(event), &client(), context);
+        enter(me, event, own(me).dispatch(private), context);
     } else {
         Interrupt::private(me, interrupt).put_back();
     }
@@ -161,20 +173,24 @@ fn private_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
 
 fn shared_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
     let Some(slot) = SPIS.slot(interrupt) else { return };
-    let event = Event::Shared(slot);
-    let handler =
-        if own(me).admits(Priority::Normal) { of(slot).and_then(|slot| slot.dispatch(me.core())) } else { None };
+    let handler = if own(me).admits(Priority::Normal) { of(slot).dispatch(me.core()) } else { None };
     match handler {
-        Some(handler) => own(me).enter(event, bind::number(event), Priority::Normal, handler, &client(), context),
+        Some(handler) => enter(me, Event::Shared(slot), handler, context),
         // It has moved on meanwhile.
         None => Interrupt::shared(interrupt).put_back(),
     }
     place(slot);
 }
 
-/// A shared event's handler.
-pub fn of(slot: u8) -> Option<&'static Slot> {
-    SLOTS.get(usize::from(slot))
+/// A shared event's handler. The remainder changes nothing; it shows the compiler as much.
+#[inline]
+pub fn of(slot: u8) -> &'static Slot {
+    &SLOTS[usize::from(slot) % SLOTS.len()]
+}
+
+/// The shared events' handlers.
+pub fn slots() -> &'static [Slot] {
+    &SLOTS[..SHARED_SLOTS]
 }
 
 /// How often a shared event is looked at again because others change it: they see to it themselves then.
@@ -183,7 +199,8 @@ const PATIENCE: usize = 64;
 /// Sees to it that a shared event's interrupt goes to a core that takes it, or waits. To be called after every change of the
 /// event's word, and by a core after every change of its being open: whoever is last sees what all have done.
 pub fn place(slot: u8) {
-    let (Some(handler), Some(spi)) = (of(slot), SPIS.spi(slot)) else { return };
+    let Some(spi) = SPIS.interrupt(slot) else { return };
+    let handler = of(slot);
     let interrupt = Interrupt::shared(spi);
     let cores = || (0..crate::boot::count()).filter_map(Core::new);
     let is_open = |core: Core| percore::of(core).sdei.open.load(SeqCst);
@@ -193,7 +210,7 @@ pub fn place(slot: u8) {
             return;
         }
         let home = word.wanted(is_open, cores());
-        if home != word.home {
+        if home != word.home() {
             handler.set_home(word, home);
             continue;
         }
@@ -210,9 +227,13 @@ pub fn place(slot: u8) {
     }
 }
 
+#[inline]
 fn place_all() {
-    for (number, slot) in SLOTS.iter().enumerate() {
-        if slot.load().state.is_registered() {
+    if SPIS.is_empty() {
+        return;
+    }
+    for (number, slot) in slots().iter().enumerate() {
+        if slot.load().state().is_registered() {
             place(number as u8);
         }
     }
@@ -220,8 +241,8 @@ fn place_all() {
 
 /// The SPIs that are SDEI's among the 32 in which this one is, a bit each.
 fn owned(spi: u32) -> u32 {
-    let mine = SLOTS.iter().enumerate().filter(|(_, slot)| slot.load().is_owned());
-    let spis = mine.filter_map(|(number, _)| SPIS.spi(number as u8));
+    let mine = slots().iter().enumerate().filter(|(_, slot)| slot.load().is_owned());
+    let spis = mine.filter_map(|(number, _)| SPIS.interrupt(number as u8));
     spis.filter(|other| other / 32 == spi / 32).fold(0, |bits, other| bits | 1 << (other % 32))
 }
 
@@ -243,12 +264,12 @@ pub fn register_private(me: &PerCore, private: u8, handler: Handler) -> Result<(
         return Err(Error::Denied);
     }
     if is_bound {
-        PPIS.hold(private)?;
+        PPIS.hold(slot(private))?;
     }
     let interrupt = Interrupt::private(me, ppi(private).ok_or(Error::InvalidParameters)?);
     if interrupt.is_active() {
         if is_bound {
-            PPIS.let_go(private);
+            PPIS.let_go(slot(private));
         }
         return Err(Error::Denied);
     }
@@ -256,7 +277,8 @@ pub fn register_private(me: &PerCore, private: u8, handler: Handler) -> Result<(
         Priority::Normal => routed::priority::NORMAL,
         Priority::Critical => routed::priority::CRITICAL,
     };
-    interrupt.take(priority, || interrupt.set_private_group(true));
+    interrupt.take(priority);
+    interrupt.set_private_group(true);
     own(me).register(private, handler)
 }
 
@@ -265,17 +287,18 @@ fn give_private(me: &PerCore, private: u8) {
     own(me).shut(private);
     let Some(ppi) = ppi(private) else { return };
     let interrupt = Interrupt::private(me, ppi);
-    interrupt.give(|| interrupt.set_private_group(false));
+    interrupt.give();
+    interrupt.set_private_group(false);
     if bind::platform_ppi(private).is_none() {
-        PPIS.let_go(private);
+        PPIS.let_go(slot(private));
     }
 }
 
 /// Registers a shared event's handler.
 pub fn register_shared(slot: u8, handler: Handler, target: Option<Core>) -> Result<(), Error> {
-    let shared = of(slot).ok_or(Error::InvalidParameters)?;
+    let shared = of(slot);
     shared.claim()?;
-    let spi = SPIS.spi(slot);
+    let spi = SPIS.interrupt(slot);
     let Some(spi) = spi.filter(|&spi| !Interrupt::shared(spi).is_active()) else {
         shared.settle(None);
         return match spi {
@@ -286,7 +309,8 @@ pub fn register_shared(slot: u8, handler: Handler, target: Option<Core>) -> Resu
             None => Err(Error::InvalidParameters),
         };
     };
-    Interrupt::shared(spi).take(routed::priority::NORMAL, || set_groups(spi));
+    Interrupt::shared(spi).take(routed::priority::NORMAL);
+    set_groups(spi);
     shared.settle(Some((handler, target)));
     place(slot);
     Ok(())
@@ -294,14 +318,11 @@ pub fn register_shared(slot: u8, handler: Handler, target: Option<Core>) -> Resu
 
 /// A shared event, which the caller has claimed, has no handler any more: its interrupt is the software's below again.
 pub fn give_shared(slot: u8) {
-    let Some(shared) = of(slot) else { return };
-    match SPIS.spi(slot) {
-        Some(spi) => Interrupt::shared(spi).give(|| {
-            shared.settle(None);
-            set_groups(spi);
-        }),
-        None => shared.settle(None),
-    }
+    let Some(spi) = SPIS.interrupt(slot) else { return };
+    let shared = of(slot);
+    Interrupt::shared(spi).give();
+    shared.settle(None);
+    set_groups(spi);
 }
 
 /// Unregisters an event's handler.
@@ -315,7 +336,7 @@ pub fn unregister(me: &PerCore, event: Event) -> Result<Unregistered, Error> {
             Ok(done)
         }
         Event::Shared(slot) => {
-            let done = of(slot).ok_or(Error::InvalidParameters)?.unregister()?;
+            let done = of(slot).unregister()?;
             match done {
                 Unregistered::Now => give_shared(slot),
                 Unregistered::Later => {}
@@ -339,7 +360,7 @@ pub fn complete(me: &PerCore, context: &mut Context) -> Result<(), Error> {
 }
 
 fn complete_shared(slot: u8) {
-    if of(slot).is_some_and(Slot::complete) {
+    if of(slot).complete() {
         give_shared(slot);
     } else {
         place(slot);

@@ -8,6 +8,8 @@ use crate::context::{Context, spsr};
 
 /// How many private events there are: event 0, those that PPIs can be bound to, and the platform's own.
 pub const PRIVATE: usize = 1 + super::PRIVATE_SLOTS + super::PLATFORM_EVENTS;
+/// Places for them: as many as a byte has bits. Some are never used.
+const PLACES: usize = 8;
 
 /// How urgent an event is (DEN0054, 4.2): a critical one interrupts the handler of a normal one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,13 +85,27 @@ pub struct Pe {
     masked: bool,
     /// By [`Priority`]: the context that the running handler has interrupted.
     frames: [Option<Frame>; 2],
-    states: [State; PRIVATE],
-    handlers: [Handler; PRIVATE],
-    /// The private events whose interrupts are let in, a bit each.
+    states: [State; PLACES],
+    handlers: [Handler; PLACES],
+    /// The private events whose handlers could be entered, as far as they are concerned, a bit each.
+    ready: u8,
+    /// Those whose interrupts are let in.
     let_in: u8,
 }
 
-const _: () = assert!(PRIVATE <= 8);
+const _: () = assert!(PRIVATE <= PLACES);
+
+/// A private event's place in the arrays. The remainder changes nothing; it shows the compiler as much.
+#[inline]
+fn index(private: u8) -> usize {
+    usize::from(private) % PLACES
+}
+
+/// A private event's bit.
+#[inline]
+fn bit(private: u8) -> u8 {
+    1 << (usize::from(private) % PLACES)
+}
 
 impl Default for Pe {
     fn default() -> Self {
@@ -104,8 +120,9 @@ impl Pe {
         Self {
             masked: true,
             frames: [None, None],
-            states: [State::NONE; PRIVATE],
-            handlers: [handler; PRIVATE],
+            states: [State::NONE; PLACES],
+            handlers: [handler; PLACES],
+            ready: 0,
             let_in: 0,
         }
     }
@@ -121,23 +138,22 @@ impl Pe {
     }
 
     /// The state of a private event's handler.
+    #[inline]
     pub fn state(&self, private: u8) -> State {
-        self.states.get(usize::from(private)).copied().unwrap_or_default()
+        self.states[index(private)]
     }
 
     /// Changes the state of a private event's handler.
+    #[inline]
     pub fn set_state(&mut self, private: u8, state: State) {
-        if let Some(of) = self.states.get_mut(usize::from(private)) {
-            *of = state;
-        }
+        self.states[index(private)] = state;
+        self.ready = self.ready & !bit(private) | if state.is_ready() { bit(private) } else { 0 };
     }
 
     /// Registers a private event's handler.
     pub fn register(&mut self, private: u8, handler: Handler) -> Result<(), Error> {
         let state = self.state(private).register()?;
-        if let Some(of) = self.handlers.get_mut(usize::from(private)) {
-            *of = handler;
-        }
+        self.handlers[index(private)] = handler;
         self.set_state(private, state);
         Ok(())
     }
@@ -164,26 +180,23 @@ impl Pe {
     /// Whether this private event could be delegated now.
     #[inline]
     pub fn is_ready(&self, private: u8, priority: Priority) -> bool {
-        self.state(private).is_ready() && self.admits(priority)
+        self.ready & bit(private) != 0 && self.admits(priority)
     }
 
     /// Which private events' interrupts are to be let in or kept out from now on: (those that change, those that are let in).
-    /// They are let in while they could be delegated, and not longer. `priority`: of each event.
+    /// They are let in while they could be delegated, and not longer. `critical`: the events of that priority. Event 0 has no
+    /// interrupt.
     #[inline]
-    pub fn gates(&mut self, priority: impl Fn(u8) -> Priority) -> (u8, u8) {
-        let before = self.let_in;
-        if before == 0 && self.states[1..].iter().all(|state| !state.is_ready()) {
-            return (0, 0);
-        }
-        self.let_in = (1..PRIVATE as u8)
-            .filter(|&private| self.is_ready(private, priority(private)))
-            .fold(0, |gates, private| gates | 1 << private);
+    pub fn gates(&mut self, critical: u8) -> (u8, u8) {
+        let of = |priority, events| if self.admits(priority) { events } else { 0 };
+        let open = of(Priority::Normal, !critical & !1) | of(Priority::Critical, critical);
+        let before = core::mem::replace(&mut self.let_in, self.ready & open);
         (before ^ self.let_in, self.let_in)
     }
 
     /// A private event's interrupt is not let in any more.
     pub fn shut(&mut self, private: u8) {
-        self.let_in &= !(1_u8.checked_shl(private.into()).unwrap_or(0));
+        self.let_in &= !bit(private);
     }
 
     /// The shared event whose handler is running here. Not more than one: they are normal.
@@ -206,20 +219,12 @@ impl Pe {
         frame.x.get(register).copied().ok_or(Error::InvalidParameters)
     }
 
-    /// Delegates a private event, which is ready: `context` becomes the handler's.
-    #[inline]
-    pub fn dispatch(
-        &mut self,
-        private: u8,
-        number: u32,
-        priority: Priority,
-        client: &Client,
-        context: &mut Context,
-    ) {
-        let Some(state) = self.state(private).dispatch() else { return };
-        self.set_state(private, state);
-        let handler = self.handlers.get(usize::from(private)).copied().unwrap_or_default();
-        self.enter(Event::Private(private), number, priority, handler, client, context);
+    /// A private event that is ready is about to be delegated: its handler.
+    pub fn dispatch(&mut self, private: u8) -> Handler {
+        if let Some(state) = self.state(private).dispatch() {
+            self.set_state(private, state);
+        }
+        self.handlers[index(private)]
     }
 
     /// Enters a handler: `context` is kept, and becomes the handler's (DEN0054, 5.2.1). What the handler must preserve
@@ -265,5 +270,164 @@ impl Pe {
         context.elr = address;
         context.spsr = spsr::after_exception(context.spsr, client.el, client.taking);
         from
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: Client =
+        Client { el: 2, vectors: 0x8000, taking: spsr::Taking { sctlr: 1 << 23, has_nmi: false, has_mte: false } };
+    const CRITICAL: u8 = 1 << (PRIVATE - 1);
+    const LAST: u8 = PRIVATE as u8 - 1;
+
+    fn interrupted() -> Context {
+        let mut context = Context::entry(0x4000, 0x6000_0005, 0);
+        context.x = core::array::from_fn(|n| 100 + n as u64);
+        context.lr = 130;
+        context
+    }
+
+    fn handler(entry: u64) -> Handler {
+        Handler { entry: Entry::new(entry, false).unwrap(), argument: entry + 1 }
+    }
+
+    /// Registered and enabled, on a core that is not masked.
+    fn ready(events: &[u8]) -> Pe {
+        let mut pe = Pe::new();
+        pe.unmask();
+        for &private in events {
+            pe.register(private, handler(0x1000 * u64::from(private + 1))).unwrap();
+            pe.set_state(private, pe.state(private).enable().unwrap());
+        }
+        pe
+    }
+
+    fn enter(pe: &mut Pe, private: u8, priority: Priority, context: &mut Context) {
+        assert!(pe.is_ready(private, priority));
+        let handler = pe.dispatch(private);
+        pe.enter(Event::Private(private), 7, priority, handler, &CLIENT, context);
+    }
+
+    fn same(a: &Context, b: &Context) -> bool {
+        (a.x, a.lr, a.kept, a.elr, a.spsr) == (b.x, b.lr, b.kept, b.elr, b.spsr)
+    }
+
+    #[test]
+    fn a_core_starts_masked_and_says_whether_it_was() {
+        let mut pe = Pe::new();
+        assert!(!pe.mask());
+        pe.unmask();
+        assert!(pe.mask());
+        assert!(!pe.mask());
+        assert!(!pe.admits(Priority::Critical));
+    }
+
+    #[test]
+    fn entries_are_aligned_and_can_be_relative() {
+        assert_eq!(Entry::new(0x1002, false), Err(Error::InvalidParameters));
+        assert_eq!(Entry::new(0x1000, false).unwrap().address(0x8000), 0x1000);
+        assert_eq!(Entry::new(0x1000, true).unwrap().address(0x8000), 0x9000);
+        assert_eq!(Entry::new(u64::MAX - 3, true).unwrap().address(0x8000), 0x7ffc);
+    }
+
+    #[test]
+    fn into_a_handler_and_back() {
+        let mut pe = ready(&[0]);
+        let mut context = interrupted();
+        enter(&mut pe, 0, Priority::Normal, &mut context);
+        assert_eq!(context.x[..4], [7, 0x1001, 0x4000, 0x6000_0005]);
+        assert_eq!((context.x[4], context.x[17], context.x[18], context.lr), (104, 117, 118, 130));
+        assert_eq!((context.elr, context.spsr), (0x1000, 0x6000_03c9));
+        assert!(pe.state(0).is_running() && pe.runs_private());
+        assert!(!pe.admits(Priority::Normal));
+        assert_eq!((pe.interrupted(0), pe.interrupted(17)), (Ok(100), Ok(117)));
+        assert_eq!(pe.interrupted(18), Err(Error::InvalidParameters));
+        context.x = [1; 19];
+        context.x[18] = 118;
+        assert_eq!(pe.complete(&mut context), Ok(Event::Private(0)));
+        assert!(same(&context, &interrupted()));
+        assert!(pe.is_ready(0, Priority::Normal));
+    }
+
+    #[test]
+    fn without_a_handler_there_is_nothing_to_complete() {
+        let mut pe = ready(&[0]);
+        let mut context = interrupted();
+        assert_eq!(pe.complete(&mut context), Err(Error::Denied));
+        assert_eq!(pe.interrupted(0), Err(Error::Denied));
+        assert!(same(&context, &interrupted()));
+    }
+
+    #[test]
+    fn a_critical_event_interrupts_a_normal_one() {
+        let mut pe = ready(&[0, LAST]);
+        let mut context = interrupted();
+        enter(&mut pe, 0, Priority::Normal, &mut context);
+        let mut first = context.clone();
+        enter(&mut pe, LAST, Priority::Critical, &mut context);
+        assert_eq!(context.x[2], 0x1000);
+        assert!(!pe.admits(Priority::Critical));
+        assert_eq!(pe.interrupted(0), Ok(7));
+        assert_eq!(pe.complete(&mut context), Ok(Event::Private(LAST)));
+        assert!(same(&context, &first));
+        assert!(!pe.admits(Priority::Normal) && pe.admits(Priority::Critical));
+        assert_eq!(pe.complete(&mut first), Ok(Event::Private(0)));
+        assert!(same(&first, &interrupted()));
+    }
+
+    #[test]
+    fn resumed_it_looks_like_an_exception_from_there() {
+        let mut pe = ready(&[0]);
+        let mut context = interrupted();
+        enter(&mut pe, 0, Priority::Normal, &mut context);
+        pe.complete(&mut context).unwrap();
+        assert_eq!(Pe::resume(0x9000, &CLIENT, &mut context), (0x4000, 0x6000_0005));
+        assert_eq!((context.elr, context.spsr, context.x[0]), (0x9000, 0x6000_03c9, 100));
+    }
+
+    #[test]
+    fn interrupts_are_let_in_while_their_events_can_be_delegated() {
+        let mut pe = ready(&[0, 1, LAST]);
+        let both = 1 << 1 | CRITICAL;
+        assert_eq!(pe.gates(CRITICAL), (both, both));
+        assert_eq!(pe.gates(CRITICAL), (0, both));
+        let mut context = interrupted();
+        enter(&mut pe, 0, Priority::Normal, &mut context);
+        assert_eq!(pe.gates(CRITICAL), (1 << 1, CRITICAL));
+        pe.mask();
+        assert_eq!(pe.gates(CRITICAL), (CRITICAL, 0));
+        pe.unmask();
+        pe.complete(&mut context).unwrap();
+        assert_eq!(pe.gates(CRITICAL), (both, both));
+        pe.shut(1);
+        assert_eq!(pe.gates(CRITICAL), (1 << 1, both));
+        assert_eq!(pe.unregister(1), Ok(Unregistered::Now));
+        assert_eq!(pe.gates(CRITICAL), (1 << 1, CRITICAL));
+    }
+
+    #[test]
+    fn unregistered_in_its_handler_it_is_gone_after_it() {
+        let mut pe = ready(&[0]);
+        let mut context = interrupted();
+        enter(&mut pe, 0, Priority::Normal, &mut context);
+        assert_eq!(pe.unregister(0), Ok(Unregistered::Later));
+        assert_eq!(pe.register(0, handler(0x5000)), Err(Error::Denied));
+        pe.complete(&mut context).unwrap();
+        assert_eq!(pe.state(0), State::NONE);
+        pe.register(0, handler(0x5000)).unwrap();
+    }
+
+    #[test]
+    fn a_shared_event_runs_on_one_core() {
+        let mut pe = ready(&[]);
+        let mut context = interrupted();
+        assert_eq!(pe.running_shared(), None);
+        pe.enter(Event::Shared(2), 9, Priority::Normal, handler(0x2000), &CLIENT, &mut context);
+        assert_eq!(pe.running_shared(), Some(2));
+        assert!(!pe.runs_private());
+        assert_eq!(pe.complete(&mut context), Ok(Event::Shared(2)));
+        assert!(same(&context, &interrupted()));
     }
 }

@@ -27,6 +27,8 @@ pub enum Unregistered {
 impl State {
     /// No handler.
     pub const NONE: Self = Self(0);
+    /// A handler that is not enabled.
+    pub const REGISTERED: Self = Self(REGISTERED);
     /// How many bits [`State::bits`] has.
     pub const BITS: u32 = 3;
 
@@ -57,7 +59,7 @@ impl State {
 
     /// SDEI_EVENT_REGISTER.
     pub fn register(self) -> Result<Self, Error> {
-        if self == Self::NONE { Ok(Self(REGISTERED)) } else { Err(Error::Denied) }
+        if self == Self::NONE { Ok(Self::REGISTERED) } else { Err(Error::Denied) }
     }
 
     /// SDEI_EVENT_ENABLE.
@@ -81,7 +83,7 @@ impl State {
 
     /// SDEI_EVENT_ROUTING_SET: registered, and neither enabled nor running.
     pub fn route(self) -> Result<(), Error> {
-        if self.0 == REGISTERED { Ok(()) } else { Err(Error::Denied) }
+        if self == Self::REGISTERED { Ok(()) } else { Err(Error::Denied) }
     }
 
     /// The handler is being entered. `None`: it must not be.
