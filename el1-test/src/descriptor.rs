@@ -7,8 +7,8 @@
 //! | `stage` | panic-on-starting-core... | `early`, `late`: where the panic is; else before the core is admitted |
 //! | `delays` | ...-reboot-sweep | rounds |
 //! | `repeats` | stop-crash-reset-orders | how often each order is tried at each distance |
-//! | `rounds` | storm, cpu-on-... | rounds |
-//! | `seed` | storm, cpu-on-races-stop | where the random numbers begin |
+//! | `rounds` | storm, cpu-on-..., sdei-off..., sdei-hostile | rounds |
+//! | `seed` | storm, cpu-on-races-stop, sdei-hostile | where the random numbers begin |
 //! | `stop` | bench | `no`: without STOP_OTHERS |
 
 /// Where it is.

@@ -16,6 +16,7 @@ mod registers;
 mod reset;
 mod sdei;
 mod sdei_bound;
+mod sdei_hostile;
 mod sdei_off;
 pub mod storm;
 mod sweep;
@@ -75,6 +76,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("sdei-bound-ppi", 1, sdei_bound::ppi),
     ("sdei-bound-spi", 2, sdei_bound::spi),
     ("sdei-critical", 1, sdei_bound::critical),
+    ("sdei-hostile", 2, sdei_hostile::hostile),
     ("sdei-off-in-handler", 2, sdei_off::off_in_handler),
     ("sdei-stopped-in-handler", 2, sdei_off::stopped),
     ("log-read", 1, log::log_read),

@@ -257,7 +257,7 @@ fn resume(me: u64) {
 }
 
 /// Every core signals every core, whose interrupts are masked.
-fn every_core() {
+pub fn every_core() {
     if percpu::count() < 2 {
         return;
     }

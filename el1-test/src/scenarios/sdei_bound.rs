@@ -23,6 +23,13 @@ pub fn ring_timer() {
     barrier::isb(barrier::SY);
 }
 
+/// Neither timer nor PMU nor clock want anything any more.
+pub fn quiet() {
+    stop_timer();
+    clear_overflow();
+    rtc::stop();
+}
+
 fn stop_timer() {
     CNTP_CTL_EL0.set(0);
     barrier::isb(barrier::SY);
@@ -321,14 +328,8 @@ pub fn spi() {
     step!("a core has it, and turns OFF in the handler: the next one comes elsewhere");
     on(me, id::PE_MASK);
     (1..cores).for_each(|index| sdei::on_event(index, || smp::off()));
-    for _ in 1..cores {
-        let who = ring().unwrap_or(0);
-        check!(who != me && smp::wait_off(who), "core {who} is OFF");
-        // The line is still high: whoever is next has it at once.
-        if (1..cores).all(smp_is_off) {
-            break;
-        }
-    }
+    // The line stays high: whoever is next has it at once, until none is left.
+    rtc::ring();
     check::wait_for(format_args!("all others to be OFF"), || (1..cores).all(smp_is_off));
     on(me, id::PE_UNMASK);
     check::wait_for(format_args!("the event on core {me}"), || call(id::STATUS, &[event]) == REGISTERED | ENABLED);

@@ -336,6 +336,13 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "sdei-hostile",
+        story: "random SDEI calls from every core at EL2 and EL1, events coming in, while cores are stopped and started",
+        repeats: rounds(200),
+        seeded: true,
+        ..USUAL
+    },
+    Scenario {
         name: "sdei-not-the-client",
         story: "SDEI is EL2's: to EL1 its calls do not exist",
         min_cores: 1,
