@@ -50,17 +50,17 @@ impl From<image::Error> for Error {
 impl Error {
     fn tell(&self, to: &mut Text) {
         match *self {
-            Self::Image(error) => return error.tell(to),
-            Self::Tree(overlay::Error::Malformed) => to.text("the device tree is damaged"),
-            Self::Tree(overlay::Error::Room) => to.text("the device tree is too large"),
-            Self::NoTree => to.text("there is no device tree"),
-            Self::NoMemory => to.text("the device tree has no memory for a next image; use a larger -m"),
+            Self::Image(error) => error.tell(to),
+            Self::Tree(overlay::Error::Malformed) => _ = to.text("the device tree is damaged"),
+            Self::Tree(overlay::Error::Room) => _ = to.text("the device tree is too large"),
+            Self::NoTree => _ = to.text("there is no device tree"),
+            Self::NoMemory => _ = to.text("the device tree has no memory for a next image; use a larger -m"),
             Self::CommandLine(size) => {
                 to.text("-append has ").decimal(u64::from(size));
-                to.text(" bytes, at most ").decimal(COMMAND_LINE_MAX as u64).text(" are possible")
+                to.text(" bytes, at most ").decimal(COMMAND_LINE_MAX as u64).text(" are possible");
             }
-            Self::Dma(key) => to.text("fw_cfg does not give its item ").decimal(key as u64),
-        };
+            Self::Dma(key) => _ = to.text("fw_cfg does not give its item ").decimal(key as u64),
+        }
     }
 }
 
