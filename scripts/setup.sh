@@ -122,6 +122,9 @@ need_cc() {
     die "a C linker is missing: install gcc and the C library's headers (Debian: gcc libc6-dev)"
 }
 
+# What was built with another core does not fit this one, and cargo cannot tell.
+forget_built() { rm -rf "${CARGO_TARGET_DIR:-target}/$TARGET"; }
+
 # Prints how many copies of core there are for the target.
 target_copies() { (compgen -G "$target_lib/libcore-*.rlib" || true) | wc -l; }
 
@@ -133,8 +136,10 @@ need_target() {
         # rustup came later and put its own beside ours; rustc takes only one.
         say "Rust target: removing the self-made core, rustup's is there"
         (cd "$target_lib" && xargs rm -f <made-by-setup && rm made-by-setup)
+        forget_built
     fi
     ((copies > 0)) && return
+    forget_built
 
     say "Rust target $TARGET: trying rustup (2 minutes at most)"
     if command -v rustup >/dev/null && quietly timeout 120 rustup target add "$TARGET"; then
