@@ -21,13 +21,13 @@ pub type Answer = Result<u64, ErrorCode>;
 pub const MIGRATE_INFO: u64 = MigrateInfoType::MigrationNotRequired as u64;
 
 /// PSCI_FEATURES(SYSTEM_OFF2): hibernate-off is there (DEN0022, 5.1.15).
-const OFF2_HIBERNATE: u64 = 1;
+const OFF2_HIBERNATE: i8 = 1;
 
 /// PSCI_FEATURES takes this id as well (DEN0028, 7.2).
 const SMCCC_VERSION: u32 = 0x8000_0000;
 
 /// The functions that exist, and what PSCI_FEATURES says of each.
-const FUNCTIONS: [(FunctionId, u64); 14] = [
+const FUNCTIONS: [(FunctionId, i8); 14] = [
     (FunctionId::PsciVersion, 0),
     (FunctionId::CpuOff, 0),
     (FunctionId::CpuOn32, 0),
@@ -53,10 +53,10 @@ const fn slot(id: u32) -> usize {
     (id & 0x1f | id >> 25 & 0x20) as usize
 }
 
-const NOT_SUPPORTED: u64 = ErrorCode::NotSupported as i32 as u64;
+const NOT_SUPPORTED: i8 = ErrorCode::NotSupported as i8;
 
 /// By slot: what PSCI_FEATURES answers.
-static FEATURES: [u64; SLOTS] = {
+static FEATURES: [i8; SLOTS] = {
     let mut table = [NOT_SUPPORTED; SLOTS];
     let mut number = 0;
     while number < FUNCTIONS.len() {
@@ -70,11 +70,12 @@ static FEATURES: [u64; SLOTS] = {
 /// PSCI_FEATURES (DEN0022, 5.1.15): which functions exist, and their flags.
 #[inline]
 pub fn features(id: u32) -> u64 {
-    match id & !0x4000_001f {
+    let flags = match id & !0x4000_001f {
         0x8400_0000 => FEATURES[slot(id)],
         _ if id == SMCCC_VERSION => 0,
         _ => NOT_SUPPORTED,
-    }
+    };
+    flags as u64
 }
 
 #[cfg(target_os = "none")]
@@ -191,7 +192,7 @@ mod tests {
         for id in [0x8400_0000, 0x8400_0002, 0x8400_0003, 0xc400_0003, 0x8400_000a, 0xc400_0012, 0x8000_0000] {
             assert_eq!(features(id), 0, "{id:#x}");
         }
-        assert_eq!(features(0xc400_0015), OFF2_HIBERNATE);
+        assert_eq!(features(0xc400_0015), 1);
         for id in [0x8400_0001, 0xc400_000e, 0x8400_001f, 0xc400_0000, 0x8400_0020, 0xffff_ffff, 0, 0x400_0003] {
             assert_eq!(features(id), u64::MAX, "{id:#x}");
         }

@@ -26,8 +26,8 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
     let answer = match x0 as u32 & 0x1f {
         0x00 => Ok(VERSION),
         0x01 => register(me, number, x2, x3, context),
-        0x02 => enable(me, number),
-        0x03 => disable(me, number),
+        0x02 => set_enabled(me, number, true),
+        0x03 => set_enabled(me, number, false),
         0x04 => own(me).interrupted(x1 as u32),
         0x05 => match x1 as u32 {
             // Handled, or failed: there is nobody here to whom that makes a difference.
@@ -115,29 +115,21 @@ fn register(me: &PerCore, number: u32, entry: u64, argument: u64, context: &Cont
     match event(number)? {
         Event::Private(private) => deliver::register_private(me, private, handler)?,
         Event::Shared(slot) => {
-            let target = if flags.to_one { Some(core(affinity)?) } else { None };
-            deliver::register_shared(slot, handler, target)?;
+            deliver::register_shared(slot, handler, target(flags.to_one, affinity)?)?;
         }
     }
     Ok(0)
 }
 
-fn enable(me: &PerCore, number: u32) -> Answer {
+/// SDEI_EVENT_ENABLE and SDEI_EVENT_DISABLE.
+fn set_enabled(me: &PerCore, number: u32, enabled: bool) -> Answer {
     match event(number)? {
-        Event::Private(private) => own(me).set_state(private, own(me).state(private).enable()?),
-        Event::Shared(slot) => {
-            deliver::of(slot).enable()?;
-            deliver::place(slot);
+        Event::Private(private) => {
+            let state = own(me).state(private).set_enabled(enabled)?;
+            own(me).set_state(private, state);
         }
-    }
-    Ok(0)
-}
-
-fn disable(me: &PerCore, number: u32) -> Answer {
-    match event(number)? {
-        Event::Private(private) => own(me).set_state(private, own(me).state(private).disable()?),
         Event::Shared(slot) => {
-            deliver::of(slot).disable()?;
+            deliver::of(slot).set_enabled(enabled)?;
             deliver::place(slot);
         }
     }
@@ -164,13 +156,6 @@ fn status(me: &PerCore, number: u32) -> Answer {
 
 fn get_info(number: u32, info: u32) -> Answer {
     let event = event(number)?;
-    let target = || match event {
-        Event::Private(_) => Err(Error::InvalidParameters),
-        Event::Shared(slot) => {
-            let word = deliver::of(slot).load();
-            if word.state().is_registered() { Ok(word.target()) } else { Err(Error::Denied) }
-        }
-    };
     match info {
         // Type: shared?
         0 => Ok(u64::from(matches!(event, Event::Shared(_)))),
@@ -178,16 +163,28 @@ fn get_info(number: u32, info: u32) -> Answer {
         1 => Ok(u64::from(event == Event::Private(0))),
         2 => Ok(bind::priority(event) as u64),
         // Routing mode, and the affinity that belongs to it.
-        3 => Ok(u64::from(target()?.is_some())),
-        4 => Ok(percore::of(target()?.ok_or(Error::InvalidParameters)?).mpidr()),
+        3 | 4 => {
+            let Event::Shared(slot) = event else { return Err(Error::InvalidParameters) };
+            let word = deliver::of(slot).load();
+            match word.target() {
+                _ if !word.state().is_registered() => Err(Error::Denied),
+                target if info == 3 => Ok(u64::from(target.is_some())),
+                Some(target) => Ok(percore::of(target).mpidr()),
+                None => Err(Error::InvalidParameters),
+            }
+        }
         _ => Err(Error::InvalidParameters),
     }
 }
 
+/// Where a shared event is to go.
+fn target(to_one: bool, affinity: u64) -> Result<Option<Core>, Error> {
+    if to_one { core(affinity).map(Some) } else { Ok(None) }
+}
+
 fn routing_set(number: u32, mode: u64, affinity: u64) -> Answer {
     let Event::Shared(slot) = event(number)? else { return Err(Error::InvalidParameters) };
-    let target = if routing(mode)? { Some(core(affinity)?) } else { None };
-    deliver::of(slot).route(target)?;
+    deliver::of(slot).route(target(routing(mode)?, affinity)?)?;
     deliver::place(slot);
     Ok(0)
 }

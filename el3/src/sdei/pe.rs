@@ -299,7 +299,7 @@ mod tests {
         pe.unmask();
         for &private in events {
             pe.register(private, handler(0x1000 * u64::from(private + 1))).unwrap();
-            pe.set_state(private, pe.state(private).enable().unwrap());
+            pe.set_state(private, pe.state(private).set_enabled(true).unwrap());
         }
         pe
     }

@@ -71,8 +71,7 @@ impl Word {
             Change::Settle(state, target) => {
                 self.with_state(state).with_busy(false).with(TARGET, target).with(HOME, None)
             }
-            Change::Enable => self.with_state(state.enable()?),
-            Change::Disable => self.with_state(state.disable()?),
+            Change::Enabled(enabled) => self.with_state(state.set_enabled(enabled)?),
             Change::Unregister => {
                 let (state, done) = state.unregister()?;
                 self.with_state(state).with_busy(done == Unregistered::Now)
@@ -113,8 +112,7 @@ impl Word {
 enum Change {
     Claim,
     Settle(State, Option<Core>),
-    Enable,
-    Disable,
+    Enabled(bool),
     Unregister,
     Route(Option<Core>),
     Dispatch(Core),
@@ -154,14 +152,9 @@ impl Slot {
         }
     }
 
-    /// SDEI_EVENT_ENABLE.
-    pub fn enable(&self) -> Result<(), Error> {
-        self.change(Change::Enable).map(|_| ())
-    }
-
-    /// SDEI_EVENT_DISABLE.
-    pub fn disable(&self) -> Result<(), Error> {
-        self.change(Change::Disable).map(|_| ())
+    /// SDEI_EVENT_ENABLE, SDEI_EVENT_DISABLE.
+    pub fn set_enabled(&self, enabled: bool) -> Result<(), Error> {
+        self.change(Change::Enabled(enabled)).map(|_| ())
     }
 
     /// The caller alone changes what the event is: there is no handler, and will be none until [`Slot::settle`].
@@ -258,14 +251,14 @@ mod tests {
         assert!(slot.load().is_owned());
         let denied = Err(Error::Denied);
         assert_eq!(
-            (slot.claim(), slot.enable(), slot.disable(), slot.route(None)),
+            (slot.claim(), slot.set_enabled(true), slot.set_enabled(false), slot.route(None)),
             (denied, denied, denied, denied)
         );
         assert_eq!(slot.unregister(), Err(Error::Denied));
         assert_eq!(slot.dispatch(core(0)), None);
         slot.settle(None);
         assert_eq!(slot.load().state(), State::NONE);
-        assert_eq!(slot.enable(), denied);
+        assert_eq!(slot.set_enabled(true), denied);
         slot.claim().unwrap();
     }
 
@@ -274,7 +267,7 @@ mod tests {
         let slot = registered(None);
         assert_eq!(slot.claim(), Err(Error::Denied));
         assert_eq!(slot.dispatch(core(1)), None);
-        slot.enable().unwrap();
+        slot.set_enabled(true).unwrap();
         assert_eq!(slot.dispatch(core(1)), None);
         slot.set_home(slot.load(), Some(core(1)));
         assert_eq!(slot.dispatch(core(2)), None);
@@ -289,7 +282,7 @@ mod tests {
     #[test]
     fn unregistered_while_it_runs_it_is_gone_when_it_completes() {
         let slot = registered(None);
-        slot.enable().unwrap();
+        slot.set_enabled(true).unwrap();
         slot.set_home(slot.load(), Some(core(3)));
         slot.dispatch(core(3)).unwrap();
         assert_eq!(slot.unregister(), Ok(Unregistered::Later));
@@ -306,8 +299,8 @@ mod tests {
     fn a_home_is_not_changed_on_old_news() {
         let slot = registered(None);
         let old = slot.load();
-        slot.enable().unwrap();
-        slot.disable().unwrap();
+        slot.set_enabled(true).unwrap();
+        slot.set_enabled(false).unwrap();
         slot.set_home(old, Some(core(2)));
         assert_eq!(slot.load().home(), None);
     }

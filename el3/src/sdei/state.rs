@@ -62,14 +62,13 @@ impl State {
         if self == Self::NONE { Ok(Self::REGISTERED) } else { Err(Error::Denied) }
     }
 
-    /// SDEI_EVENT_ENABLE.
-    pub fn enable(self) -> Result<Self, Error> {
-        if self.is_registered() { Ok(Self(self.0 | ENABLED)) } else { Err(Error::Denied) }
-    }
-
-    /// SDEI_EVENT_DISABLE.
-    pub fn disable(self) -> Result<Self, Error> {
-        if self.is_registered() { Ok(Self(self.0 & !ENABLED)) } else { Err(Error::Denied) }
+    /// SDEI_EVENT_ENABLE, SDEI_EVENT_DISABLE.
+    pub fn set_enabled(self, enabled: bool) -> Result<Self, Error> {
+        match self.is_registered() {
+            false => Err(Error::Denied),
+            true if enabled => Ok(Self(self.0 | ENABLED)),
+            true => Ok(Self(self.0 & !ENABLED)),
+        }
     }
 
     /// SDEI_EVENT_UNREGISTER. Again, while it is pending, it is still pending.
@@ -115,8 +114,14 @@ mod tests {
     fn every_transition() {
         let denied = Err(Error::Denied);
         assert_eq!(ALL.map(State::register), [Ok(REG), denied, denied, denied, denied, denied]);
-        assert_eq!(ALL.map(State::enable), [denied, Ok(ENA), Ok(ENA), Ok(ENA_RUN), Ok(ENA_RUN), denied]);
-        assert_eq!(ALL.map(State::disable), [denied, Ok(REG), Ok(REG), Ok(REG_RUN), Ok(REG_RUN), denied]);
+        assert_eq!(
+            ALL.map(|state| state.set_enabled(true)),
+            [denied, Ok(ENA), Ok(ENA), Ok(ENA_RUN), Ok(ENA_RUN), denied]
+        );
+        assert_eq!(
+            ALL.map(|state| state.set_enabled(false)),
+            [denied, Ok(REG), Ok(REG), Ok(REG_RUN), Ok(REG_RUN), denied]
+        );
         let (now, later) = (Ok((NONE, Unregistered::Now)), Ok((PENDING, Unregistered::Later)));
         assert_eq!(ALL.map(State::unregister), [Err(Error::Denied), now, now, later, later, later]);
         let no = Err(Error::Denied);
