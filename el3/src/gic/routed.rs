@@ -51,7 +51,7 @@ fn write<T>(address: usize, value: T) {
 impl Interrupt {
     /// A PPI of the calling core.
     pub fn private(me: &PerCore, id: u32) -> Self {
-        Self { base: me.redistributor.load(Relaxed) as usize + offset_of!(GicrSgi, sgi), id: id % 32 }
+        Self { base: (me.redistributor.load(Relaxed) as usize).wrapping_add(offset_of!(GicrSgi, sgi)), id: id % 32 }
     }
 
     /// An SPI that the machine has.
@@ -64,9 +64,14 @@ impl Interrupt {
         if id < 32 { Self::private(me, id) } else { Self::shared(id) }
     }
 
+    /// A register of an array.
+    fn register(self, array: usize, offset: usize) -> usize {
+        self.base.wrapping_add(array).wrapping_add(offset)
+    }
+
     /// The register of an array with a bit for each interrupt.
     fn word(self, registers: usize) -> usize {
-        self.base + registers + self.id as usize / 32 * 4
+        self.register(registers, self.id as usize / 32 * 4)
     }
 
     fn bit(self) -> u32 {
@@ -95,7 +100,7 @@ impl Interrupt {
 
     /// It was taken in vain: it is pending again. One that is level-sensitive is, as long as its line says so.
     pub fn put_back(self) {
-        let configuration: u32 = read(self.base + offset_of!(Gicd, icfgr) + self.id as usize / 16 * 4);
+        let configuration: u32 = read(self.register(offset_of!(Gicd, icfgr), self.id as usize / 16 * 4));
         let is_edge = configuration >> (self.id % 16 * 2) & 0b10 != 0;
         if is_edge {
             write(self.word(offset_of!(Gicd, ispendr)), self.bit());
@@ -113,7 +118,7 @@ impl Interrupt {
     }
 
     fn set_priority(self, priority: u8) {
-        write(self.base + offset_of!(Gicd, ipriorityr) + self.id as usize, priority);
+        write(self.register(offset_of!(Gicd, ipriorityr), self.id as usize), priority);
     }
 
     /// Takes it from the software below; its group is still to be changed. Nothing that came before counts.
@@ -147,7 +152,7 @@ impl Interrupt {
     /// Where an SPI goes.
     pub fn route(self, mpidr: u64) {
         let index = (self.id as usize).saturating_sub(32);
-        let register = self.base + offset_of!(Gicd, irouter) + index * 8;
+        let register = self.register(offset_of!(Gicd, irouter), index * 8);
         if read::<u64>(register) != mpidr {
             self.disable();
             write(register, mpidr);

@@ -20,8 +20,8 @@ const _: () = assert!(PLATFORM_EVENTS == machine::CRITICAL_PPIS.len());
 pub fn number(event: Event) -> u32 {
     match event {
         Event::Private(0) => 0,
-        Event::Private(private) => PRIVATE_NUMBERS + u32::from(private),
-        Event::Shared(slot) => SHARED_NUMBERS + u32::from(slot),
+        Event::Private(private) => PRIVATE_NUMBERS | u32::from(private),
+        Event::Shared(slot) => SHARED_NUMBERS | u32::from(slot),
     }
 }
 
@@ -75,19 +75,38 @@ pub fn bindable(interrupt: u32, end: u32) -> Result<Bindable, Error> {
 pub struct Table {
     word: AtomicU64,
     slots: u8,
-    id_bits: u32,
     slot_bits: u32,
+    /// The bits of a slot, and in them those of the number.
+    slot_mask: u64,
+    id_mask: u64,
 }
 
 impl Table {
     /// The PPIs that are bound to the private events from 1 on.
     pub const fn ppis() -> Self {
-        Self { word: AtomicU64::new(0), slots: PRIVATE_SLOTS as u8, id_bits: 5, slot_bits: 5 + COUNT_BITS }
+        Self::new(PRIVATE_SLOTS, PPI_BITS, COUNT_BITS)
     }
 
     /// The SPIs that are bound to the shared events. Their words say whether they are registered.
     pub const fn spis() -> Self {
-        Self { word: AtomicU64::new(0), slots: SHARED_SLOTS as u8, id_bits: 10, slot_bits: 10 }
+        Self::new(SHARED_SLOTS, SPI_BITS, 0)
+    }
+
+    const fn new(slots: usize, id_bits: u32, count_bits: u32) -> Self {
+        let slot_bits = id_bits + count_bits;
+        assert!(slots as u32 * slot_bits <= 64);
+        Self {
+            word: AtomicU64::new(0),
+            slots: slots as u8,
+            slot_bits,
+            slot_mask: (1 << slot_bits) - 1,
+            id_mask: (1 << id_bits) - 1,
+        }
+    }
+
+    /// What counts one core.
+    fn one(&self) -> u64 {
+        self.id_mask.wrapping_add(1)
     }
 
     /// Whether no interrupt is bound.
@@ -98,16 +117,16 @@ impl Table {
 
     /// Where a slot begins. The remainder changes nothing; it shows the compiler as much.
     fn shift(&self, slot: u8) -> u32 {
-        u32::from(slot) * self.slot_bits % 64
+        u32::from(slot).wrapping_mul(self.slot_bits) % 64
     }
 
     /// The number and the count in a slot of `word`, in one. 0 if there is no such slot.
     fn entry(&self, word: u64, slot: u8) -> u64 {
-        if slot < self.slots { word >> self.shift(slot) & ((1 << self.slot_bits) - 1) } else { 0 }
+        if slot < self.slots { word >> self.shift(slot) & self.slot_mask } else { 0 }
     }
 
     fn id(&self, word: u64, slot: u8) -> u32 {
-        (self.entry(word, slot) & ((1 << self.id_bits) - 1)) as u32
+        (self.entry(word, slot) & self.id_mask) as u32
     }
 
     fn find(&self, word: u64, interrupt: u32) -> Option<u8> {
@@ -117,7 +136,7 @@ impl Table {
     /// Replaces the entry of a slot, if the word is still the same.
     fn replace(&self, word: u64, slot: u8, entry: u64) -> bool {
         let shift = self.shift(slot);
-        let new = word & !(((1 << self.slot_bits) - 1) << shift) | entry << shift;
+        let new = word & !(self.slot_mask << shift) | entry << shift;
         self.word.compare_exchange(word, new, SeqCst, Relaxed).is_ok()
     }
 
@@ -155,7 +174,7 @@ impl Table {
             if entry == 0 {
                 return Err(Error::InvalidParameters);
             }
-            if self.replace(word, slot, change(entry, 1 << self.id_bits)?) {
+            if self.replace(word, slot, change(entry, self.one())?) {
                 return Ok(());
             }
         }
@@ -181,7 +200,7 @@ impl Table {
     pub fn release_all(&self) -> Result<(), Error> {
         loop {
             let word = self.word.load(SeqCst);
-            if (0..self.slots).any(|slot| self.entry(word, slot) >> self.id_bits != 0) {
+            if (0..self.slots).any(|slot| self.entry(word, slot) >= self.one()) {
                 return Err(Error::Denied);
             }
             if self.word.compare_exchange(word, 0, SeqCst, Relaxed).is_ok() {
@@ -191,10 +210,11 @@ impl Table {
     }
 }
 
+const PPI_BITS: u32 = 5;
+const SPI_BITS: u32 = 10;
 const COUNT_BITS: u32 = 10;
 
-const _: () = assert!(crate::MAX_CORES < 1 << COUNT_BITS && PRIVATE_SLOTS as u32 * (5 + COUNT_BITS) <= 64);
-const _: () = assert!(SHARED_SLOTS * 10 <= 64);
+const _: () = assert!(crate::MAX_CORES < 1 << COUNT_BITS);
 
 /// The PPI of a private event that is the platform's own.
 pub fn platform_ppi(private: u8) -> Option<u32> {

@@ -193,7 +193,7 @@ fn interrupt_bind(me: &PerCore, interrupt: u32) -> Answer {
     let bindable = bind::bindable(interrupt, end_of_spis())?;
     let is_inactive = Interrupt::of(me, interrupt).is_inactive();
     let bound = match bindable {
-        Bindable::Private => Event::Private(1 + PPIS.bind(interrupt, is_inactive)?),
+        Bindable::Private => Event::Private(PPIS.bind(interrupt, is_inactive)?.wrapping_add(1)),
         Bindable::Shared => Event::Shared(SPIS.bind(interrupt, is_inactive)?),
     };
     Ok(bind::number(bound).into())
