@@ -75,7 +75,7 @@ impl Translation<Attributes> for Pool {
     }
 
     unsafe fn deallocate_table(&mut self, _table: NonNull<Table>) {
-        // Nothing is unmapped at boot, and later there is no `Pool`.
+        // A table that is not used any more (`leave_boot`) is not used again; later there is no `Pool`.
     }
 
     fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<Table> {
