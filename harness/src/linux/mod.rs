@@ -257,6 +257,10 @@ impl Job {
         // earlycon: the next kernel's first words are to be heard before it takes any core.
         let mut append =
             format!("console=ttyAMA0 earlycon=pl011,0x9000000 printk.devkmsg=on crashkernel={reserved}");
+        if self.kernel.stock {
+            // Where QEMU's cores have 52-bit addresses, the kexec of Debian's 6.12 crashes in the kernel itself.
+            append += " arm64.nolva";
+        }
         if self.row.needs == Needs::Sdei {
             append += " initcall_blacklist=sdei_nmi_init";
         }
