@@ -65,6 +65,7 @@ struct stop_record {
 	struct stop_bank el1, el2;
 	u64 hcr_el2, vttbr_el2;
 };
+
 static_assert(sizeof(struct stop_record) == 67 * sizeof(u64));
 
 #define STOP_RECORD_MAGIC	0x31434552504f5453ULL	/* "STOPREC1" */
