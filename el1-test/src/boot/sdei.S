@@ -1,4 +1,4 @@
-// Where the firmware delegates an event to (DEN0054, 5.2.1): on the interrupted stack, everything masked.
+// Where the firmware delegates an event to (DEN0054): on the interrupted stack, everything masked.
 // In: x0 = event, x1 = argument, x2 = interrupted PC, x3 = interrupted PSTATE; x18 and up are to be preserved.
 // Rust says how it ends: with the call whose id and argument it returns.
 .section .text.sdei, "ax"

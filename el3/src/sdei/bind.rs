@@ -7,7 +7,7 @@ use super::{Error, PLATFORM_EVENTS, PRIVATE_SLOTS, SHARED_SLOTS};
 use core::sync::atomic::{AtomicU64, Ordering::*};
 use platform::machine;
 
-/// Numbers from here on are the vendor's (DEN0054, 4.4): private events, in the order of their handlers.
+/// Numbers from here on are the vendor's (DEN0054): private events, in the order of their handlers.
 const PRIVATE_NUMBERS: u32 = 0x4000_0000;
 /// Shared events.
 const SHARED_NUMBERS: u32 = 0x4000_0100;

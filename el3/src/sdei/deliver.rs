@@ -376,7 +376,7 @@ pub fn unregister_all(me: &PerCore) {
     me.sdei.signalled.store(false, Relaxed);
 }
 
-/// The core turns OFF (DEN0054, 6.3): its handlers are completed, the private ones unregistered, and it is masked. Shared
+/// The core turns OFF (DEN0054): its handlers are completed, the private ones unregistered, and it is masked. Shared
 /// events go to other cores, or wait until this one takes them again.
 pub fn leave(me: &PerCore) {
     for private in (1..PRIVATE as u8).filter(|&private| own(me).state(private) != State::NONE) {

@@ -31,7 +31,7 @@ pub const SHARED_SLOTS: usize = 6;
 /// How many events are the platform's own.
 pub const PLATFORM_EVENTS: usize = 1;
 
-/// Why a call was refused (DEN0054, 5.3).
+/// Why a call was refused (DEN0054).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i64)]
 pub enum Error {

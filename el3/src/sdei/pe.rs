@@ -11,7 +11,7 @@ pub const PRIVATE: usize = 1 + super::PRIVATE_SLOTS + super::PLATFORM_EVENTS;
 /// Places for them: as many as a byte has bits. Some are never used.
 const PLACES: usize = 8;
 
-/// How urgent an event is (DEN0054, 4.2): a critical one interrupts the handler of a normal one.
+/// How urgent an event is (DEN0054): a critical one interrupts the handler of a normal one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Priority {
     /// Waits for any other handler on the core.
@@ -70,7 +70,7 @@ pub struct Client {
     pub taking: spsr::Taking,
 }
 
-/// An interrupted context (DEN0054, 5.2): what the handler may change, and where to go on.
+/// An interrupted context (DEN0054): what the handler may change, and where to go on.
 #[derive(Clone, Copy, Debug)]
 struct Frame {
     event: Event,
@@ -114,7 +114,7 @@ impl Default for Pe {
 }
 
 impl Pe {
-    /// As a core starts: masked, nothing registered (DEN0054, 6.3).
+    /// As a core starts: masked, nothing registered (DEN0054).
     pub const fn new() -> Self {
         let handler = Handler { entry: Entry(0), argument: 0 };
         Self {
@@ -227,7 +227,7 @@ impl Pe {
         self.handlers[index(private)]
     }
 
-    /// Enters a handler: `context` is kept, and becomes the handler's (DEN0054, 5.2.1). What the handler must preserve
+    /// Enters a handler: `context` is kept, and becomes the handler's (DEN0054). What the handler must preserve
     /// (x18 and up) it finds as it was.
     #[inline]
     pub fn enter(
