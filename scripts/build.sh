@@ -24,10 +24,16 @@ while (($#)); do
 done
 cd "$root"
 
+# The image names the places of its panics: in crates by their names, the same on every machine, and short.
+flags=${RUSTFLAGS:-}
+for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
+    flags+=" --remap-path-prefix=$registry="
+done
+
 # Two calls to cargo: features of one package must not change what the other is built with.
-cargo build --quiet --release --target "$TARGET" --package standstill-el3 --bin standstill-qemu \
+RUSTFLAGS=$flags cargo build --quiet --release --target "$TARGET" --package standstill-el3 --bin standstill-qemu \
     --features "$features"
-cargo build --quiet --release --target "$TARGET" --package el1-test --bin el1-test
+RUSTFLAGS=$flags cargo build --quiet --release --target "$TARGET" --package el1-test --bin el1-test
 
 mkdir -p "$out"
 built=${CARGO_TARGET_DIR:-target}/$TARGET/release
