@@ -90,8 +90,8 @@ mod target {
             return;
         }
         if COORDINATOR.owner(me.core()).is_foreign_to(caller) {
-            // A kernel that crashed in a handler never completes it.
-            sdei::leave(me);
+            // A kernel that crashed in a handler never completes it, and its handlers are no code of the caller's.
+            sdei::forget(me);
             if policy::fence() {
                 stop::fence(me, context);
             }

@@ -241,6 +241,20 @@ fn private_reset(me: &PerCore) -> Answer {
     Ok(0)
 }
 
+/// A new kernel begins on the calling core: it finds neither events of the one before on it, nor shared ones, nor bound
+/// interrupts. What a core of that one is still handling stays until that core turns OFF.
+pub fn forget(me: &PerCore) {
+    deliver::leave(me);
+    let _ = PPIS.release_all();
+    for slot in 0..slots().len() as u8 {
+        if deliver::of(slot).unregister() == Ok(Unregistered::Now) {
+            deliver::give_shared(slot);
+        }
+        // Refused where a handler still runs.
+        let _ = release_shared(slot);
+    }
+}
+
 /// Unregisters the shared events and releases every interrupt. Denied, with nothing changed, while a handler of a shared event
 /// runs, or a private event with an interrupt bound to it is registered on some core.
 fn shared_reset() -> Answer {

@@ -20,7 +20,7 @@ mod calls;
 mod deliver;
 
 #[cfg(target_os = "none")]
-pub use calls::call;
+pub use calls::{call, forget};
 #[cfg(target_os = "none")]
 pub use deliver::{Local, interrupted, leave, start};
 
