@@ -44,7 +44,7 @@ impl<const N: usize> Coordinator<N> {
         Err(Untaken::TimedOut)
     }
 
-    /// Waits while another single core is being stopped; it may be this one.
+    /// Waits while another single core is being stopped; it may be this one. That can take as long as this one may.
     fn await_reclaim(
         &self,
         backend: &impl Backend,
@@ -54,11 +54,12 @@ impl<const N: usize> Coordinator<N> {
         patience: Patience,
     ) -> Result<Ticket, Untaken> {
         let began = backend.now();
+        let limit = patience.timeout.map(|timeout| timeout.saturating_mul(u64::from(patience.attempts.max(1))));
         loop {
             match self.reclaim(by, target, owner) {
                 Ok(ticket) => return ticket.ok_or(Untaken::NotForeign),
                 Err(Refusal::Lost) => return Err(Untaken::Lost),
-                Err(Refusal::Busy) if expired(backend, began, patience.timeout) => return Err(Untaken::TimedOut),
+                Err(Refusal::Busy) if expired(backend, began, limit) => return Err(Untaken::TimedOut),
                 Err(Refusal::Busy) => backend.relax(),
             }
         }
