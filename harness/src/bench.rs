@@ -66,6 +66,8 @@ const fn goal(
     Goal { figure, cores, what, goal, tf_a, rf_a }
 }
 
+/// The image's size that is never exceeded, in bytes.
+pub const IMAGE_GOAL: u64 = 48 << 10;
 /// The numbers of cores measured with.
 const CORES: [u32; 3] = [1, 2, 8];
 /// One binary serves so many cores, and has room for all of them.
@@ -158,7 +160,7 @@ fn sizes(images: &Images) -> Result<()> {
         let met = if ours <= goal { "met" } else { "NOT MET" };
         println!("{what:36} {ours:>9} {goal:>9} {tf_a:>9} {rf_a:>9}  {met}");
     };
-    row("image: all that boots a kernel", image, 48 << 10, "105,547", "100,288");
+    row("image: all that boots a kernel", image, IMAGE_GOAL, "105,547", "100,288");
     row("secure RAM per core: its own page", pages.div_ceil(MOST_CORES), 4 << 10, "5.5 K", "8 K+");
     println!("{:36} {ram:>9}", format!("secure RAM in all, for {MOST_CORES} cores"));
     Ok(())
