@@ -211,12 +211,13 @@ fn clock_event() -> End {
     End::Complete
 }
 
-/// Where the clock's next event comes.
-fn ring() -> Option<usize> {
+/// Where the clock's next event comes. Its handler has completed.
+fn ring(event: u64) -> Option<usize> {
     let before: [u64; 16] = core::array::from_fn(|index| seen(index).count.load(SeqCst));
     let who = || (0..percpu::count().min(16)).find(|&index| seen(index).count.load(SeqCst) != before[index]);
     rtc::ring();
     check::wait_for(format_args!("the clock's event"), || who().is_some());
+    check::wait_for(format_args!("its end"), || call(id::STATUS, &[event]) & RUNNING == 0);
     who()
 }
 
@@ -290,7 +291,7 @@ pub fn spi() {
     check_eq!(seen(last).count.load(SeqCst), before + 1, "events then");
     check_eq!(seen(last).argument.load(Relaxed), 5, "x1, the argument");
     unmask_all();
-    check_eq!(ring(), Some(last), "the core that has the next one");
+    check_eq!(ring(event), Some(last), "the core that has the next one");
 
     step!("routed to core {me}, then to each other");
     for index in 0..cores {
@@ -301,7 +302,7 @@ pub fn spi() {
             (id::ENABLE, &[event], 0),
         ];
         expect("routing", route);
-        check_eq!(ring(), Some(index), "the core that has it");
+        check_eq!(ring(event), Some(index), "the core that has it");
     }
     step!("to any core: to one that takes events");
     expect(
@@ -309,11 +310,11 @@ pub fn spi() {
         &[(id::DISABLE, &[event], 0), (id::ROUTING_SET, &[event, 0, 0], 0), (id::ENABLE, &[event], 0)],
     );
     expect("to any", &[(id::GET_INFO, &[event, 3], 0), (id::GET_INFO, &[event, 4], bad)]);
-    check!(ring().is_some(), "some core has it");
+    check!(ring(event).is_some(), "some core has it");
     for only in 0..cores {
         (0..cores).filter(|&index| index != only).for_each(|index| on(index, id::PE_MASK));
         on(only, id::PE_UNMASK);
-        check_eq!(ring(), Some(only), "the only core that is not masked");
+        check_eq!(ring(event), Some(only), "the only core that is not masked");
     }
     on(last, id::PE_MASK);
     let total = || (0..cores).map(|index| seen(index).count.load(SeqCst)).sum::<u64>();
@@ -349,7 +350,7 @@ pub fn spi() {
     check!(gic::can_enable_shared(rtc::INTERRUPT), "the interrupt is the kernel's again");
     let event = call(id::BIND, &[rtc::INTERRUPT.into()]) as u64;
     expect("again", &[(id::REGISTER, &[event, sdei::entry(), 0, 0, 0], 0), (id::ENABLE, &[event], 0)]);
-    check_eq!(ring(), Some(me), "the core that has it");
+    check_eq!(ring(event), Some(me), "the core that has it");
     check_eq!(call(id::SHARED_RESET, &[]), 0, "SHARED_RESET");
     check_eq!(call(id::STATUS, &[event]), bad, "STATUS: it is not bound any more");
     smp::bring_up_all();
