@@ -88,6 +88,7 @@ impl Context {
     }
 
     /// x0 to x30.
+    #[inline(never)] // once in the image
     pub fn registers(&self) -> [u64; 31] {
         core::array::from_fn(|number| match number {
             0..19 => self.x[number],

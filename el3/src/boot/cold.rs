@@ -56,15 +56,16 @@ pub extern "C" fn secondary_boot() -> ! {
 /// Finds the cores by their redistributors, and gives each its page. `expected`: how many the device tree has.
 fn find_cores(map: &mut Builder, expected: usize) -> usize {
     let mut present = [false; MAX_CORES];
-    let mut found = 0;
+    let (mut found, mut frames) = (0, 0);
     for region in 0..machine::GICR.len() {
         if region > 0 {
-            // Only the tree tells that there is another region.
-            if expected <= found || found >= MAX_CORES || map.redistributors(region).is_err() {
+            // Only the tree tells that there is another region; and there is none unless the ones before are full.
+            if expected <= found || found < frames || found >= MAX_CORES || map.redistributors(region).is_err() {
                 break;
             }
             map.publish();
         }
+        frames += machine::GICR[region].1;
         // SAFETY: the region is mapped, and the machine has it, as it has more cores than the ones before have frames.
         for redistributor in unsafe { gic::redistributors(region) } {
             let Some(core) = machine::TOPOLOGY.index(redistributor.mpidr).and_then(Core::new) else { continue };

@@ -175,7 +175,9 @@ fn complete(chosen: Option<&Chosen>) -> Result<(), overlay::Error> {
     let into = unsafe { core::slice::from_raw_parts_mut(tree, machine::DEVICE_TREE_MAX) };
     let original = Tree::new(original).ok_or(overlay::Error::Malformed)?;
     let size = with_overlay(chosen, |root| overlay::copy(original, root, into))?;
-    clean(machine::DEVICE_TREE, size);
+    clean(machine::DEVICE_TREE, size.max(extent));
+    clean(ORIGINAL, extent);
+    clean(REQUEST, machine::BOOT_RAM_SIZE - (REQUEST - machine::BOOT_RAM));
     Ok(())
 }
 
@@ -197,13 +199,13 @@ static ALWAYS: [Node; 4] = [
     Node {
         name: b"cpus",
         properties: &[],
-        children: &[Node { name: b"cpu@", properties: &[property(b"enable-method", b"psci\0")], children: &[] }],
+        children: &[&Node { name: b"cpu@", properties: &[property(b"enable-method", b"psci\0")], children: &[] }],
     },
-    Node { name: b"firmware", properties: &[], children: &[STANDSTILL, SDEI] },
+    Node { name: b"firmware", properties: &[], children: &[&STANDSTILL, &SDEI] },
     Node {
         name: b"reserved-memory",
         properties: &[property(b"#address-cells", TWO), property(b"#size-cells", TWO), property(b"ranges", b"")],
-        children: &[Node {
+        children: &[&Node {
             name: b"standstill@e000000",
             properties: &[property(b"reg", &SECURE_RAM), property(b"no-map", b"")],
             children: &[],
@@ -223,29 +225,33 @@ fn with_overlay<T>(chosen: Option<&Chosen>, then: impl FnOnce(&Node) -> T) -> T 
     const BOOTARGS: Name = Name::new(b"bootargs");
     const INITRD_START: Name = Name::new(b"linux,initrd-start");
     const INITRD_END: Name = Name::new(b"linux,initrd-end");
-    let Some(chosen) = chosen else {
-        return then(&Node { name: b"", properties: &[], children: &ALWAYS });
-    };
-    let [start, end] = [0, chosen.initrd].map(|offset| (chosen.places.initrd + u64::from(offset)).to_be_bytes());
+    let (command_line, start, size) =
+        chosen.map_or((&[][..], 0, 0), |chosen| (chosen.command_line, chosen.places.initrd, chosen.initrd));
+    let end = (start + u64::from(size)).to_be_bytes();
+    let start = start.to_be_bytes();
     let properties = [
-        Property { name: BOOTARGS, value: chosen.command_line },
+        Property { name: BOOTARGS, value: command_line },
         Property { name: INITRD_START, value: &start },
         Property { name: INITRD_END, value: &end },
     ];
-    let count = if chosen.initrd == 0 { 1 } else { properties.len() };
-    let [psci, cpus, firmware, reserved] = ALWAYS;
-    let chosen = Node { name: b"chosen", properties: &properties[..count], children: &[] };
-    then(&Node { name: b"", properties: &[], children: &[psci, cpus, firmware, reserved, chosen] })
+    let properties = if size == 0 { &properties[..1] } else { &properties };
+    let [psci, cpus, firmware, reserved] = &ALWAYS;
+    let with_chosen = [psci, cpus, firmware, reserved, &Node { name: b"chosen", properties, children: &[] }];
+    let children = if chosen.is_some() { &with_chosen[..] } else { &with_chosen[..ALWAYS.len()] };
+    then(&Node { name: b"", properties: &[], children })
 }
 
-/// The next image begins with its caches off: what is written must be in memory.
+/// The next image begins with its caches off: what is written must be in memory, and nothing may be left in a cache.
+#[inline(never)]
 fn clean(start: usize, size: usize) {
     use aarch64_cpu::asm::barrier;
     // DminLine: log2 of words (DDI0487, CTR_EL0).
     let line = 4 << (arm_sysregs::el0::accessors::read_ctr_el0().bits() >> 16 & 0xf);
-    for address in (start..start + size).step_by(line) {
-        // SAFETY: cleaning changes nothing that a program sees; the address is mapped.
-        unsafe { core::arch::asm!("dc cvac, {}", in(reg) address, options(nostack, preserves_flags)) };
+    let mut address = start;
+    while address < start + size {
+        // SAFETY: cleaning and invalidating changes nothing that a program sees; the address is in `BOOT_RAM`.
+        unsafe { core::arch::asm!("dc civac, {}", in(reg) address, options(nostack, preserves_flags)) };
+        address += line;
     }
     barrier::dsb(barrier::SY);
 }

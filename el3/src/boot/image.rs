@@ -11,12 +11,7 @@ const INITRD_ALIGNMENT: u64 = 64 << 10;
 pub const HEADER: usize = 64;
 
 /// What is most likely to be taken for an image, by its first bytes.
-const MISTAKEN: [(&[u8], &str); 4] = [
-    (b"\x7fELF", "an ELF file"),
-    (b"MZ\0\0zimg", "a compressed EFI image"),
-    (b"\x28\xb5\x2f\xfd", "compressed by zstd"),
-    (b"\xfd7zXZ", "compressed by xz"),
-];
+const MISTAKEN: [(&[u8], &str); 2] = [(b"\x7fELF", "an ELF file"), (b"MZ\0\0zimg", "a compressed EFI image")];
 
 /// What the cores can do that matters to a kernel.
 #[derive(Clone, Copy, Debug)]

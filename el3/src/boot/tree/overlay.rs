@@ -3,7 +3,7 @@
 use super::{BEGIN_NODE, END, END_NODE, Item, MAGIC, PROPERTY, Tree, is};
 
 /// The names of all properties that are added, each with a NUL.
-const STRINGS: &[u8] = b"compatible\0method\0enable-method\0#address-cells\0#size-cells\0ranges\0reg\0no-map\0\
+static STRINGS: &[u8] = b"compatible\0method\0enable-method\0#address-cells\0#size-cells\0ranges\0reg\0no-map\0\
     bootargs\0linux,initrd-start\0linux,initrd-end\0";
 
 /// The name of a property that can be added.
@@ -24,7 +24,8 @@ impl Name {
                 same += 1;
             }
             if same == text.len() && STRINGS[position + same] == 0 {
-                return Self { text, position };
+                // The same bytes, so that they are in the image once.
+                return Self { text: STRINGS.split_at(position).1.split_at(same).0, position };
             }
             position += 1;
         }
@@ -48,7 +49,7 @@ pub struct Node<'a> {
     /// Its properties.
     pub properties: &'a [Property<'a>],
     /// The nodes in it; at most 32.
-    pub children: &'a [Node<'a>],
+    pub children: &'a [&'a Node<'a>],
 }
 
 /// A tree could not be copied.
@@ -137,7 +138,7 @@ fn nodes(tree: Tree, root: &Node, out: &mut Writer) -> Result<(), Error> {
 fn child<'a>((node, has): &mut (&Node<'a>, u32), name: &[u8]) -> Option<&'a Node<'a>> {
     let number = node.children.iter().position(|child| is(name, child.name))?;
     *has |= 1 << number;
-    node.children.get(number)
+    node.children.get(number).copied()
 }
 
 struct Writer<'a> {
@@ -215,9 +216,9 @@ mod tests {
         properties: &[Property { name: Name::new(b"enable-method"), value: b"psci\0" }],
         children: &[],
     };
-    const CPUS: Node = Node { name: b"cpus", properties: &[], children: &[CPU] };
-    const DEEP: Node = Node { name: b"firmware", properties: &[], children: &[PSCI] };
-    const ROOT: Node = Node { name: b"", properties: &[], children: &[PSCI, CPUS, DEEP] };
+    const CPUS: Node = Node { name: b"cpus", properties: &[], children: &[&CPU] };
+    const DEEP: Node = Node { name: b"firmware", properties: &[], children: &[&PSCI] };
+    const ROOT: Node = Node { name: b"", properties: &[], children: &[&PSCI, &CPUS, &DEEP] };
 
     /// The tree as text: `name{property=value;..}`.
     fn told(tree: &[u8]) -> String {
@@ -266,16 +267,16 @@ mod tests {
     fn properties_are_replaced_and_the_rest_is_kept() {
         let old = Property { name: Name::new(b"method"), value: b"hvc\0" };
         let other = Property { name: Name::new(b"compatible"), value: b"other\0" };
-        let old = Node { name: b"psci", properties: &[other, old], children: &[CPUS] };
-        let before = completed(&sample(), &Node { children: &[old], ..ROOT }).unwrap();
+        let old = Node { name: b"psci", properties: &[other, old], children: &[&CPUS] };
+        let before = completed(&sample(), &Node { children: &[&old], ..ROOT }).unwrap();
         let tree = told(&completed(&before, &ROOT).unwrap());
         assert!(tree.contains("psci{method=smc|;compatible=other|;cpus{}}"), "{tree}");
     }
 
     #[test]
     fn an_overlay_as_deep_as_it_may_be() {
-        let deep = Node { name: b"firmware", properties: &[], children: &[DEEP] };
-        let root = Node { children: &[deep], ..ROOT };
+        let deep = Node { name: b"firmware", properties: &[], children: &[&DEEP] };
+        let root = Node { children: &[&deep], ..ROOT };
         let once = completed(&sample(), &root).unwrap();
         let text = told(&once);
         assert!(text.ends_with("firmware{firmware{psci{method=smc|;}}}}"), "{text}");
