@@ -53,9 +53,9 @@ model *ARGS:
     RUSTFLAGS="--cfg loom" CARGO_PROFILE_RELEASE_OPT_LEVEL=3 CARGO_PROFILE_RELEASE_LTO=off \
         cargo test --release --package smp-stop --features negative-controls --test model --target-dir target/loom -- "$@"
 
-# Explore many more larger machines at random: [ROUNDS] [SEED]
+# Explore many more larger machines at random, and exhaustively what takes minutes: [ROUNDS] [SEED]
 torture-model ROUNDS="20000" SEED=`date +%s`:
-    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model --nocapture --include-ignored walk::of two_callers_and
+    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model --nocapture --include-ignored walk::of two_callers_and crash_against_reset_against_start
 
 # Format the sources
 fmt:

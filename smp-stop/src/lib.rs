@@ -22,9 +22,10 @@
 //!    says so here, as the firmware does below a kernel that has a coordinator of its own. Until a core asks, starts are
 //!    refused as before.
 //! 4. By another core otherwise: it has lost and parks itself ([`Backend::park`]).
-//! 5. Admission gate: a starting core publishes `On`, then looks at the stop word; a stopper publishes the stop word,
-//!    then looks at the cores. A sequentially consistent fence stands between publishing and looking, so at least one
-//!    sees the other. Starting a core has the same gate: publish `OnPending`, look, undo.
+//! 5. Admission gate: a starter publishes `OnPending`, then looks at the stop word; a stopper publishes the stop word, then
+//!    looks at the cores. A sequentially consistent fence stands between publishing and looking, so at least one sees the
+//!    other: the start is undone, or the core is condemned. A started core drops what was sent to it while it was off, then
+//!    looks whether it is being stopped: cores are marked first and called then, so it sees the one or gets the other.
 //! 6. `Off` is published last: after it a core touches nothing, and can be started.
 //! 7. A stop is complete when every core in scope is `Off`. On a timeout the stragglers stay condemned, and turn
 //!    themselves off the next time they ask [`Coordinator::is_condemned`]. They can neither start a core nor ask for

@@ -34,6 +34,16 @@ fn without_the_admission_gate() {
     );
 }
 
+/// The same with the gate, if the core looks before it clears the stop call.
+#[test]
+fn without_clearing_what_is_pending_first() {
+    let scenario = Scenario::<2>::new().clears_late().core(0, |me| {
+        assert_eq!(me.start(1), Ok(()));
+        me.stop_others(Kind::Stop)
+    });
+    both_find("lost core", scenario);
+}
+
 /// The started core was off when the stopper looked.
 #[test]
 fn without_the_start_gate() {

@@ -42,6 +42,8 @@ pub struct Scenario<const N: usize> {
     owners: [u64; N],
     /// There is a firmware below, which is asked to stop everyone, and once more when everyone is off.
     firmware_below: bool,
+    /// Cores that start drop what is pending when they have arrived, not before.
+    clears_late: bool,
     /// What the cores' dice depend on.
     seed: u64,
 }
@@ -55,6 +57,7 @@ impl<const N: usize> Scenario<N> {
             once_started: [|_| Ok(()); N],
             owners: [0; N],
             firmware_below: false,
+            clears_late: false,
             seed: 0,
         }
     }
@@ -86,6 +89,13 @@ impl<const N: usize> Scenario<N> {
     /// This is a kernel, and there is a firmware below that can stop cores, too. Not for loom.
     pub fn above_a_firmware(mut self) -> Self {
         self.firmware_below = true;
+        self
+    }
+
+    /// The machine breaks its part of rule 5: what a core drops may be for its new life.
+    #[cfg(feature = "negative-controls")]
+    pub fn clears_late(mut self) -> Self {
+        self.clears_late = true;
         self
     }
 
@@ -264,9 +274,15 @@ impl<const N: usize> Life<N> {
     /// From the warm entry on.
     fn begin(&self) {
         let (machine, index) = (&self.machine, self.core.index());
-        machine.called[index].swap(0, Relaxed);
+        let clear = |now| {
+            if now {
+                machine.called[index].swap(0, Relaxed);
+            }
+        };
+        clear(!machine.scenario.clears_late);
         match machine.coordinator.arrive(self.core) {
             Admission::Go => {
+                clear(machine.scenario.clears_late);
                 machine.ledger.with(|ledger| ledger.touching[index] = true);
                 self.live(machine.scenario.once_started[index]);
             }

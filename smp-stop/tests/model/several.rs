@@ -33,6 +33,7 @@ fn panic_on_a_starting_core_against_a_reset_by_its_starter() {
 }
 
 #[test]
+#[ignore = "takes minutes; part of torture-model"]
 fn crash_against_reset_against_start() {
     let scenario = Scenario::<4>::new()
         .core(0, |me| me.stop_others(Kind::Reset))
