@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
-# Builds the images for QEMU's machine `virt`: scripts/build.sh [--features F] [--out DIR]
+# Builds the images: scripts/build.sh [MACHINE]... [--features F] [--out DIR]
 #
-# Leaves standstill-qemu (the monitor) and el1-test-qemu (the test payload) in DIR (the
+# MACHINE: qemu (QEMU's machine `virt`), fvp (Arm's FVPs); both unless told. Leaves
+# standstill-MACHINE (the monitor) and el1-test-MACHINE (the test payload) in DIR (the
 # project's out/ unless told), each as .elf, with symbols, and as .bin, the flat image
-# that a machine loads. F: features of the monitor besides `qemu`, separated by commas.
+# that a machine loads. F: more features of the monitor, separated by commas.
 set -euo pipefail
 
 readonly TARGET=aarch64-unknown-none-softfloat
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-features=qemu
+machines=()
+features=
 out=$root/out
 
 while (($#)); do
     case $1 in
+    qemu | fvp)
+        machines+=("$1")
+        shift
+        continue
+        ;;
     --features) features+=,${2:?--features needs a value} ;;
     --out) out=$(realpath -m "${2:?--out needs a value}") ;;
     *)
-        echo "usage: scripts/build.sh [--features F] [--out DIR]" >&2
+        echo "usage: scripts/build.sh [qemu|fvp]... [--features F] [--out DIR]" >&2
         exit 2
         ;;
     esac
@@ -24,22 +31,26 @@ while (($#)); do
 done
 cd "$root"
 
+((${#machines[@]})) || machines=(qemu fvp)
+
 # The image names the places of its panics: in crates by their names, the same on every machine, and short.
 flags=${RUSTFLAGS:-}
 for registry in "${CARGO_HOME:-$HOME/.cargo}"/registry/src/*/; do
     flags+=" --remap-path-prefix=$registry="
 done
 
-# Two calls to cargo: features of one package must not change what the other is built with.
-RUSTFLAGS=$flags cargo build --quiet --release --target "$TARGET" --package standstill-el3 --bin standstill-qemu \
-    --features "$features"
-RUSTFLAGS=$flags cargo build --quiet --release --target "$TARGET" --package el1-test --bin el1-test
-
 mkdir -p "$out"
 built=${CARGO_TARGET_DIR:-target}/$TARGET/release
-cp "$built/standstill-qemu" "$out/standstill-qemu.elf"
-cp "$built/el1-test" "$out/el1-test-qemu.elf"
-for image in standstill-qemu el1-test-qemu; do
-    # The harness does objcopy's work: a user's machine has no binutils for AArch64.
-    cargo run --quiet --package harness -- flat "$out/$image.elf" "$out/$image.bin"
+for machine in "${machines[@]}"; do
+    # Two calls to cargo: features of one package must not change what the other is built with.
+    RUSTFLAGS=$flags cargo build --quiet --release --target "$TARGET" --package standstill-el3 --bin "standstill-$machine" \
+        --no-default-features --features "$machine$features"
+    RUSTFLAGS=$flags cargo build --quiet --release --target "$TARGET" --package el1-test --bin el1-test \
+        --no-default-features --features "$machine"
+    cp "$built/standstill-$machine" "$out/standstill-$machine.elf"
+    cp "$built/el1-test" "$out/el1-test-$machine.elf"
+    for image in standstill el1-test; do
+        # The harness does objcopy's work: a user's machine has no binutils for AArch64.
+        cargo run --quiet --package harness -- flat "$out/$image-$machine.elf" "$out/$image-$machine.bin"
+    done
 done

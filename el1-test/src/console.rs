@@ -4,8 +4,8 @@ use crate::cpu;
 use core::fmt::{self, Write};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use platform::machine;
 use platform::pl011::Pl011;
-use platform::qemu;
 
 /// Who is writing: a core's index + 1, or [`FREE`].
 static WRITER: AtomicUsize = AtomicUsize::new(FREE);
@@ -31,7 +31,7 @@ impl Write for Line {
 
 fn uart() -> Pl011 {
     // SAFETY: that is the machine's UART, mapped as device memory for ever (mmu.rs).
-    unsafe { Pl011::new(qemu::UART0) }
+    unsafe { Pl011::new(machine::UART0) }
 }
 
 /// To be called once before the first line.

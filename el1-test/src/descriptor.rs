@@ -11,8 +11,10 @@
 //! | `seed` | storm, cpu-on-races-stop, sdei-hostile | where the random numbers begin |
 //! | `stop` | bench | `no`: without STOP_OTHERS |
 
+use crate::mmu;
+
 /// Where it is.
-pub const LINE: usize = 0x5fff_0000;
+pub const LINE: usize = mmu::DRAM as usize + 0x1fff_0000;
 const LONGEST: usize = 1024;
 
 fn line() -> &'static str {

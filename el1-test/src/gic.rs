@@ -10,7 +10,7 @@ use arm_gic::gicv3::{
 use arm_gic::{IntId, InterruptGroup};
 use core::ptr::NonNull;
 use core::sync::atomic::Ordering::Relaxed;
-use platform::qemu;
+use platform::machine;
 use safe_mmio::{UniqueMmioPointer, field, field_shared};
 
 /// What one core can tell another.
@@ -46,7 +46,7 @@ const ARE_NS: GicdCtlr = GicdCtlr::ARE_S;
 /// Finds the cores by their redistributors.
 pub fn find_cores() {
     let mut most = 0;
-    for (base, frames) in qemu::GICR {
+    for (base, frames) in machine::GICR {
         // Behind a region with frames to spare there is no other.
         if percpu::count() < most || !answers(base) {
             break;
@@ -57,9 +57,11 @@ pub fn find_cores() {
         // nobody else uses the redistributors yet.
         let redistributors = unsafe { GicRedistributorIterator::new(base) };
         let redistributors = redistributors.expect("unknown redistributors");
-        for (index, redistributor) in redistributors.enumerate() {
-            let address = base.as_ptr() as usize + index * qemu::GICR_FRAME;
-            percpu::add(redistributor.typer().core_mpidr(), address);
+        let mut address = base.as_ptr() as usize;
+        for redistributor in redistributors {
+            let typer = redistributor.typer();
+            percpu::add(typer.core_mpidr(), address);
+            address += machine::gicr_frame(typer.virtual_lpis_supported());
         }
     }
 }
@@ -76,7 +78,7 @@ fn answers(base: usize) -> bool {
 }
 
 fn distributor() -> UniqueMmioPointer<'static, Gicd> {
-    let base = NonNull::new(qemu::GICD as *mut Gicd).expect("the distributor is not at address 0");
+    let base = NonNull::new(machine::GICD as *mut Gicd).expect("the distributor is not at address 0");
     // SAFETY: the machine's distributor, mapped as device memory (mmu.rs); used by the boot core only.
     unsafe { UniqueMmioPointer::new(base) }
 }

@@ -6,7 +6,7 @@ use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Acquire, Release};
 
 /// Where copies can be; they take turns.
-const PLACES: [u64; 2] = [0x6800_0000, 0x7000_0000];
+const PLACES: [u64; 2] = [mmu::DRAM + 0x2800_0000, mmu::DRAM + 0x3000_0000];
 
 /// Where the copy is that a panic starts, 0 if there is none.
 static LOADED: AtomicU64 = AtomicU64::new(0);

@@ -2,11 +2,12 @@
 //!
 //! They are mapped non-cacheable, so what is written here is in memory at once. Each word has one writer at a time.
 
+use crate::mmu;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
 /// Where the pages are; the scenario line follows.
-const PAGES: usize = 0x5ffe_0000;
+const PAGES: usize = mmu::DRAM as usize + 0x1ffe_0000;
 /// "EL1-TEST" in memory order.
 const MAGIC: u64 = u64::from_le_bytes(*b"EL1-TEST");
 /// Kernels that have heartbeats of their own at the same time.

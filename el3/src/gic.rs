@@ -51,18 +51,19 @@ pub struct Redistributor {
 /// The region must be mapped as device memory, and be one that the machine has.
 pub unsafe fn redistributors(region: usize) -> impl Iterator<Item = Redistributor> {
     let (start, frames) = machine::GICR[region];
-    let mut ended = false;
-    (0..frames).map_while(move |frame| {
+    let (mut ended, mut next) = (false, start);
+    (0..frames).map_while(move |_| {
         if ended {
             return None;
         }
-        let address = start + frame * machine::GICR_FRAME;
+        let address = next;
         // SAFETY: by the caller's promise there is a redistributor at `start`, and one more after each that is not
         // the last.
         let registers = unsafe { redistributor_at(address) };
         let gicr = field_shared!(registers, gicr);
         let typer = field_shared!(gicr, typer).read();
         ended = typer.last_redistributor();
+        next += machine::gicr_frame(typer.virtual_lpis_supported());
         Some(Redistributor { address, mpidr: typer.core_mpidr() })
     })
 }
@@ -186,6 +187,22 @@ fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
 pub fn close_below() {
     GicCpuInterface::enable_group1_non_secure(false);
     isb();
+}
+
+/// The calling core is about to lose its power: its interface is closed, and what comes for it stays in the
+/// redistributor, which would keep the core awake otherwise (IHI0069, 11.1).
+pub fn sleep(me: &PerCore) {
+    GicCpuInterface::enable_group0(false);
+    close_below();
+    // SAFETY: as in `init_core`.
+    let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
+    let mut gicr = field!(registers, gicr);
+    let mut waker = field!(gicr, waker);
+    barrier::dsb(barrier::SY);
+    let value = waker.read();
+    waker.write(value | Waker::PROCESSOR_SLEEP);
+    // A redistributor that does not go to sleep may keep the core from losing its power; whoever waits for it says so.
+    let _ = (0..PATIENCE).any(|_| waker.read().contains(Waker::CHILDREN_ASLEEP));
 }
 
 /// Interrupts every other core. One register write, however many there are.

@@ -39,4 +39,4 @@ pub mod stop;
 pub mod text;
 
 /// The most cores that the monitor has room for. How many there are is found at boot.
-pub const MAX_CORES: usize = 512;
+pub const MAX_CORES: usize = platform::machine::MAX_CORES;

@@ -1,7 +1,14 @@
 //! The OFF state: how a core gets into it and out of it.
 //!
-//! On a machine whose cores cannot be powered off one by one, an OFF core waits in EL3. It touches secure memory only: its
-//! mailbox, and the log, which it sends while there is nothing to do.
+//! What an OFF core does is the `driver`'s: on a machine whose cores cannot be powered off one by one it waits in EL3
+//! (`waiting`), else it loses its power (`controller`, docs/power.md).
+
+#[cfg(all(target_os = "none", feature = "fvp"))]
+#[path = "power/controller.rs"]
+mod driver;
+#[cfg(all(target_os = "none", not(feature = "fvp")))]
+#[path = "power/waiting.rs"]
+mod driver;
 
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
 
@@ -55,11 +62,11 @@ impl Mailbox {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::Start;
+    use super::{Start, driver};
     use crate::boot::lower;
     use crate::percore::{self, PerCore};
     use crate::stop::COORDINATOR;
-    use crate::{exception, gic, log, sdei};
+    use crate::{exception, gic, sdei};
     use aarch64_cpu::asm::barrier;
     use core::sync::atomic::Ordering::Relaxed;
     use smp_stop::{Admission, Core};
@@ -71,17 +78,18 @@ mod target {
         CNTPCT_EL0.get()
     }
 
-    /// Makes a claimed core arrive.
-    pub fn start(target: Core, start: Start) {
+    /// Makes a claimed core arrive. `false`: it cannot be started, or `me` has been condemned meanwhile; the claim is to
+    /// be taken back.
+    pub fn start(me: Core, target: Core, start: Start) -> bool {
         let target = percore::of(target);
         target.start.put(start);
-        gic::interrupt(target);
+        driver::wake(me, target)
     }
 
     /// The calling core turns OFF, and starts again when it is started. Everything else about its old life is settled.
     pub fn off() -> ! {
         let me = percore::this();
-        COORDINATOR.turn_off(me.core(), || {
+        driver::publish_off(me, || {
             sdei::leave(me);
             gic::close_below();
             gic::reset_core(me);
@@ -94,7 +102,7 @@ mod target {
     pub fn wait() -> ! {
         let me = percore::this();
         loop {
-            let start = message(me);
+            let start = driver::message(me);
             sdei::start(me);
             me.owner.store(0, Relaxed);
             gic::reset_core(me);
@@ -102,25 +110,8 @@ mod target {
                 Admission::Go => enter(me, start),
                 Admission::Park => {
                     defmt::info!("stopped while starting");
-                    COORDINATOR.off(me.core());
+                    driver::publish_off(me, || {});
                 }
-            }
-        }
-    }
-
-    fn message(me: &PerCore) -> Start {
-        loop {
-            // First the interrupt, then the mailbox: a message that comes later brings another interrupt.
-            if let Some(interrupt) = gic::acknowledge(me) {
-                gic::routed::Interrupt::of(me, interrupt).put_back();
-            }
-            if let Some(start) = me.start.take() {
-                return start;
-            }
-            // An OFF core has time: it sends the log, a frame at a time. Not into a crash report.
-            if exception::crash_in_progress() || !log::send_one() {
-                barrier::dsb(barrier::SY);
-                aarch64_cpu::asm::wfi();
             }
         }
     }
@@ -132,6 +123,8 @@ mod target {
     }
 }
 
+#[cfg(target_os = "none")]
+pub use driver::{before_the_end, settle};
 #[cfg(target_os = "none")]
 pub use target::{now, off, start, wait};
 

@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use lexopt::{Arg, Parser, ValueExt};
 
 use crate::{
-    linux,
+    fvp, linux,
     scenario::{Scenario, TABLE},
     steps::Group,
 };
@@ -15,6 +15,7 @@ use crate::{
 pub const USAGE: &str = "\
 usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [--cpu NAME] [--no-el2]
                            [--image FILE] [--payload FILE]
+       harness run-fvp [MODEL] [CORES] [SCENARIO] [--stand-in] [--all] and the options of qemu-secure
        harness qemu-gdb [CORES] [SCENARIO] [--seed N] [--cpu NAME] [--no-el2] [--image FILE] [--payload FILE]
        harness test | lint | doc
        harness bench
@@ -30,6 +31,8 @@ usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [-
 pub enum Command {
     /// Run scenarios on QEMU.
     QemuSecure(Wish),
+    /// Run scenarios on an FVP.
+    RunFvp(fvp::FvpWish),
     /// Start the machine for a debugger.
     QemuGdb(Wish),
     /// Run everything that is to be tested.
@@ -89,6 +92,7 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
     };
     match command.as_str() {
         "qemu-secure" => wish(parser).map(Command::QemuSecure),
+        "run-fvp" => fvp::parse(parser).map(Command::RunFvp),
         "qemu-gdb" => {
             let wish = wish(parser)?;
             if wish.log || wish.repeat.is_some() {
@@ -127,20 +131,33 @@ fn wish(mut parser: Parser) -> Result<Wish> {
     while let Some(arg) = parser.next()? {
         match arg {
             Arg::Value(value) => positional(&mut wish, &value.string()?)?,
-            Arg::Long("log") => wish.log = true,
-            Arg::Long("seed") => wish.seed = Some(parser.value()?.parse()?),
-            Arg::Long("repeat") => wish.repeat = Some(parser.value()?.parse()?),
-            Arg::Long("cpu") => wish.cpu = Some(parser.value()?.string()?),
-            Arg::Long("no-el2") => wish.no_el2 = true,
-            Arg::Long("image") => wish.image = Some(parser.value()?.into()),
-            Arg::Long("payload") => wish.payload = Some(parser.value()?.into()),
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                option(&mut wish, &name, &mut parser)?;
+            }
             other => return Err(other.unexpected().into()),
         }
     }
     Ok(wish)
 }
 
-fn positional(wish: &mut Wish, value: &str) -> Result<()> {
+/// An option, without its two dashes.
+pub fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
+    match name {
+        "log" => wish.log = true,
+        "seed" => wish.seed = Some(parser.value()?.parse()?),
+        "repeat" => wish.repeat = Some(parser.value()?.parse()?),
+        "cpu" => wish.cpu = Some(parser.value()?.string()?),
+        "no-el2" => wish.no_el2 = true,
+        "image" => wish.image = Some(parser.value()?.into()),
+        "payload" => wish.payload = Some(parser.value()?.into()),
+        _ => return Err(Arg::Long(name).unexpected().into()),
+    }
+    Ok(())
+}
+
+/// A value without an option: cores, or a scenario.
+pub fn positional(wish: &mut Wish, value: &str) -> Result<()> {
     let first = wish.cores.is_none() && wish.scenario.is_none();
     match value.parse::<u32>() {
         Ok(cores @ 1..=MAX_CORES) if first => wish.cores = Some(cores),

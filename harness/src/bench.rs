@@ -82,7 +82,7 @@ type Figures = BTreeMap<(String, u32), u64>;
 pub fn bench(root: &Path, patience: f64) -> Result<bool> {
     let report = Report::new();
     let build = Build::of(Variant::Standard);
-    if !build.is_made(root, &report) {
+    if !build.is_made(root, &QEMU_VIRT, &report) {
         return Ok(false);
     }
     let images = Images::find(root, &QEMU_VIRT, build, &Wish::default())?;

@@ -22,7 +22,7 @@ pub fn wait(root: &Path, wish: &Wish) -> Result<bool> {
     let job = suite::jobs(&wish).remove(0);
     let build = Build::of(job.scenario.variant);
     let report = Report::new();
-    if (wish.image.is_none() || wish.payload.is_none()) && !build.is_made(root, &report) {
+    if (wish.image.is_none() || wish.payload.is_none()) && !build.is_made(root, &QEMU_VIRT, &report) {
         return Ok(false);
     }
     let images = Images::find(root, &QEMU_VIRT, build, &wish)?;

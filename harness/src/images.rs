@@ -69,9 +69,9 @@ impl Build {
     }
 
     /// Builds it. Fails with the build's output.
-    pub fn make(self, root: &Path, task: &Task) -> Result<(), Vec<String>> {
+    pub fn make(self, root: &Path, machine: &Machine, task: &Task) -> Result<(), Vec<String>> {
         let mut command = Command::new("scripts/build.sh");
-        command.current_dir(root);
+        command.arg(machine.name).current_dir(root);
         let features = self.features();
         if !features.is_empty() {
             command.args(["--features", &features]).arg("--out").arg(self.folder());
@@ -83,10 +83,10 @@ impl Build {
     }
 
     /// The same for those who only want to know of a failure: that is reported. True if it succeeded.
-    pub fn is_made(self, root: &Path, report: &Report) -> bool {
-        let name = self.to_string();
+    pub fn is_made(self, root: &Path, machine: &Machine, report: &Report) -> bool {
+        let name = format!("{self}, {}", machine.name);
         let task = report.begin(&name);
-        let made = self.make(root, &task);
+        let made = self.make(root, machine, &task);
         if let Err(output) = &made {
             task.end(Mark::Fail, &name, output);
         }

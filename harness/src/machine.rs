@@ -1,6 +1,7 @@
 //! A machine, as data: what its emulator is called, where things are loaded, how its command line reads.
 
 use std::{
+    borrow::Cow,
     fs::File,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
@@ -13,14 +14,26 @@ use crate::rundir::RunDir;
 
 /// A kind of machine.
 pub struct Machine {
+    /// What `scripts/build.sh` calls it.
+    pub name: &'static str,
+    /// What is added to a scenario's line in a report, where that may be one of several machines.
+    pub tag: &'static str,
     /// The emulator's program.
-    pub emulator: &'static str,
+    pub emulator: Cow<'static, str>,
     /// What the images for it are called, without `.bin`, `.elf`.
     pub image: &'static str,
     /// The same for the payload.
     pub payload: &'static str,
     /// The emulator's name for the machine, with the options that are always the same.
     pub model: &'static str,
+    /// How the monitor gets into it.
+    pub firmware: Firmware,
+    /// Where a device tree has to be put that the emulator does not make.
+    pub tree_at: Option<u64>,
+    /// It has no more cores.
+    pub max_cores: u32,
+    /// A core's affinity, by its number.
+    pub affinity: fn(u32) -> u32,
     /// The usual kind of core.
     pub cpu: &'static str,
     /// Memory.
@@ -31,12 +44,27 @@ pub struct Machine {
     pub descriptor_at: u64,
 }
 
+/// How the monitor gets into a machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// `-bios`.
+    Bios,
+    /// Loaded to this address.
+    At(u64),
+}
+
 /// QEMU's `virt` with the Security Extensions: the firmware starts every core at EL3.
 pub const QEMU_VIRT: Machine = Machine {
-    emulator: "qemu-system-aarch64",
+    name: "qemu",
+    tag: "",
+    emulator: Cow::Borrowed("qemu-system-aarch64"),
     image: "standstill-qemu",
     payload: "el1-test-qemu",
     model: "virt,secure=on,gic-version=3",
+    firmware: Firmware::Bios,
+    tree_at: None,
+    max_cores: 512,
+    affinity: |core| core % 16 | core / 16 << 8,
     cpu: "max",
     memory: "2G",
     payload_at: 0x6000_0000,
@@ -67,35 +95,40 @@ pub struct Setup {
 impl Machine {
     /// The machine alone, with more options of the emulator's `-machine`.
     pub fn bare_command_line(&self, setup: &Setup, options: &str) -> Vec<String> {
-        let virtualization = if setup.el2 { "on" } else { "off" };
-        let mut line = vec![self.emulator.into()];
+        let mut line = vec![self.emulator.clone().into_owned()];
         let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
-        option("-machine", format!("{},virtualization={virtualization}{options}", self.model));
-        option("-cpu", setup.cpu.clone().unwrap_or(self.cpu.into()));
+        option("-machine", self.model_options(setup) + options);
+        option("-cpu", self.cpu_options(setup));
         option("-smp", setup.cores.to_string());
         option("-m", self.memory.into());
         option("-display", "none".into());
         option("-monitor", "none".into());
-        option("-nic", "none".into());
-        option("-bios", setup.image.display().to_string());
+        match self.firmware {
+            Firmware::Bios => {
+                option("-nic", "none".into());
+                option("-bios", setup.image.display().to_string());
+            }
+            Firmware::At(address) => option("-device", blob(&setup.image, address)),
+        }
         line
     }
 
     /// The emulator's command line. The sockets and the descriptor are in `dir`. The machine waits for `cont`, so
     /// that no event is missed before somebody listens. Powered off it stays, to be looked at or turned on again.
     pub fn command_line(&self, setup: &Setup, dir: &RunDir) -> Vec<String> {
-        let blob = |file: &Path, at: u64| format!("loader,file={},addr={at:#x},force-raw=on", comma(file));
         let socket = |name: &str| format!("unix:{}", comma(&dir.file(name)));
         let mut line = self.bare_command_line(setup, "");
         let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
+        match self.tree_at {
+            Some(address) => option("-device", blob(&dir.file(DEVICE_TREE), address)),
+            None if setup.policy.is_empty() => {}
+            None => option("-dtb", dir.file(DEVICE_TREE).display().to_string()),
+        }
         option("-device", blob(&setup.payload, self.payload_at));
         option("-device", blob(&dir.file(DESCRIPTOR), self.descriptor_at));
         option("-serial", socket(PAYLOAD_SOCKET));
         option("-serial", socket(MONITOR_SOCKET));
         option("-qmp", socket(QMP_SOCKET));
-        if !setup.policy.is_empty() {
-            option("-dtb", dir.file(DEVICE_TREE).display().to_string());
-        }
         if setup.icount {
             option("-icount", "shift=0,sleep=off".into());
         }
@@ -104,6 +137,23 @@ impl Machine {
         }
         line.extend(["-no-shutdown".into(), "-S".into()]);
         line
+    }
+
+    /// `virt` takes EL2 away from its cores, with other machines one says so of the core.
+    fn model_options(&self, setup: &Setup) -> String {
+        match (self.firmware, setup.el2) {
+            (Firmware::Bios, true) => format!("{},virtualization=on", self.model),
+            (Firmware::Bios, false) => format!("{},virtualization=off", self.model),
+            (Firmware::At(_), _) => self.model.into(),
+        }
+    }
+
+    fn cpu_options(&self, setup: &Setup) -> String {
+        let cpu = setup.cpu.as_deref().unwrap_or(self.cpu);
+        match (self.firmware, setup.el2) {
+            (Firmware::At(_), false) => format!("{cpu},has_el2=off"),
+            _ => cpu.into(),
+        }
     }
 }
 
@@ -119,6 +169,11 @@ pub const MONITOR_SOCKET: &str = "monitor.sock";
 pub const QMP_SOCKET: &str = "qmp.sock";
 /// What QEMU itself had to say.
 pub const EMULATOR_OUTPUT: &str = "qemu.log";
+
+/// A file that QEMU loads to an address as it is.
+fn blob(file: &Path, address: u64) -> String {
+    format!("loader,file={},addr={address:#x},force-raw=on", comma(file))
+}
 
 /// A file name inside one of QEMU's option lists, where a comma is written twice.
 pub fn comma(file: &Path) -> String {

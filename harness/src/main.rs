@@ -12,6 +12,7 @@ mod console;
 mod count;
 mod device_tree;
 mod flat;
+mod fvp;
 mod gdb;
 mod handover;
 mod images;
@@ -39,7 +40,7 @@ use crate::{
     args::{Command, Wish},
     images::{Build, Images},
     judge::Limits,
-    machine::QEMU_VIRT,
+    machine::{Machine, QEMU_VIRT},
     report::Report,
     scenario::Variant,
     suite::Suite,
@@ -58,7 +59,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<bool> {
     match args::parse(std::env::args().skip(1))? {
-        Command::QemuSecure(wish) => qemu_secure(&wish),
+        Command::QemuSecure(wish) => run_scenarios(&QEMU_VIRT, &wish),
+        Command::RunFvp(wish) => fvp::run(&images::root()?, &wish),
         Command::QemuGdb(wish) => gdb::wait(&images::root()?, &wish),
         Command::Test => steps::test(&images::root()?, patience()?),
         Command::Steps(group) => steps::some(&images::root()?, patience()?, group),
@@ -66,7 +68,7 @@ fn run() -> Result<bool> {
         Command::LinuxTest(wish) => linux_test(&wish),
         Command::Linux(wish) => {
             let (root, report) = (images::root()?, Report::new());
-            Ok(Build::of(Variant::Standard).is_made(&root, &report) && linux::start::start(&root, &wish, &report)?)
+            Ok(Build::of(Variant::Standard).is_made(&root, &QEMU_VIRT, &report) && linux::start::start(&root, &wish, &report)?)
         }
         Command::Handover => handover(),
         Command::LinuxFiles(kernel) => linux::print_files(&images::root()?, &kernel.display().to_string()),
@@ -86,11 +88,15 @@ fn patience() -> Result<f64> {
     Ok(factor)
 }
 
-fn qemu_secure(wish: &Wish) -> Result<bool> {
+/// Scenarios on a machine.
+pub(crate) fn run_scenarios(machine: &Machine, wish: &Wish) -> Result<bool> {
     let root = images::root()?;
     let limits = Limits::scaled(patience()?);
     let report = Report::new();
-    let jobs = suite::jobs(wish);
+    let mut jobs = suite::jobs(wish);
+    for job in &mut jobs {
+        job.cores = job.cores.min(machine.max_cores);
+    }
     let mut images = BTreeMap::new();
     for variant in jobs.iter().map(|job| job.scenario.variant).collect::<BTreeSet<_>>() {
         // Somebody's own image is no other variant's, unless they say so.
@@ -99,13 +105,13 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
         }
         let own = wish.image.is_some() && wish.payload.is_some();
         let build = Build { variant, log: wish.log };
-        if own || build.is_made(&root, &report) {
-            images.insert(variant, Images::find(&root, &QEMU_VIRT, build, wish)?);
+        if own || build.is_made(&root, machine, &report) {
+            images.insert(variant, Images::find(&root, machine, build, wish)?);
         }
     }
     // With a log one at a time, so that it can be read.
     let at_once = if wish.log { 1 } else { suite::AT_ONCE };
-    let suite = Suite { machine: &QEMU_VIRT, images, report: &report, limits, log: wish.log };
+    let suite = Suite { machine, images, report: &report, limits, log: wish.log };
     suite.run(jobs, at_once);
     Ok(report.summary())
 }
@@ -113,7 +119,7 @@ fn qemu_secure(wish: &Wish) -> Result<bool> {
 fn handover() -> Result<bool> {
     let (root, report) = (images::root()?, Report::new());
     let build = Build::of(Variant::Standard);
-    if build.is_made(&root, &report) {
+    if build.is_made(&root, &QEMU_VIRT, &report) {
         let images = Images::find(&root, &QEMU_VIRT, build, &Wish::default())?;
         handover::run(&root, &images.image, &report, patience()?)?;
     }
@@ -123,7 +129,7 @@ fn handover() -> Result<bool> {
 fn linux_test(wish: &linux::wish::Wish) -> Result<bool> {
     let root = images::root()?;
     let report = Report::new();
-    if wish.qemu || wish.image.is_some() || Build::of(Variant::Standard).is_made(&root, &report) {
+    if wish.qemu || wish.image.is_some() || Build::of(Variant::Standard).is_made(&root, &QEMU_VIRT, &report) {
         linux::Rows { root: &root, report: &report, limits: Limits::scaled(patience()?) }.run(wish)?;
     }
     Ok(report.summary())

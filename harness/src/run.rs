@@ -106,7 +106,7 @@ impl Order<'_> {
         outcome.command = machine::typed(&command);
         dir.write("command-line", outcome.command.clone() + "\n")?;
         dir.write(machine::DESCRIPTOR, self.descriptor.clone() + "\n\0")?;
-        if !self.setup.policy.is_empty() {
+        if self.machine.tree_at.is_some() || !self.setup.policy.is_empty() {
             device_tree::write(self.machine, &self.setup, dir)?;
         }
         let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;

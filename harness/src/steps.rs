@@ -183,7 +183,7 @@ fn build(root: &Path, variants: &[Variant], report: &Report) -> Result<BTreeMap<
         let build = Build::of(variant);
         let name = build.to_string();
         let task = report.begin(&name);
-        let result = build.make(root, &task);
+        let result = build.make(root, &QEMU_VIRT, &task);
         if result.is_ok() {
             built.insert(variant, Images::find(root, &QEMU_VIRT, build, &Wish::default())?);
         }

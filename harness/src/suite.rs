@@ -98,10 +98,18 @@ impl Suite<'_> {
     fn one(&self, job: Job) {
         let scenario = job.scenario;
         if job.cores < scenario.min_cores {
-            return self.report.skip(&job.line("", &format!("needs {} cores or more", scenario.min_cores)));
+            return self.report.skip(&job.line(
+                self.machine.tag,
+                "",
+                &format!("needs {} cores or more", scenario.min_cores),
+            ));
         }
         let Some(images) = self.images.get(&scenario.variant) else {
-            return self.report.skip(&job.line("", &format!("needs the image variant {}", scenario.variant)));
+            return self.report.skip(&job.line(
+                self.machine.tag,
+                "",
+                &format!("needs the image variant {}", scenario.variant),
+            ));
         };
         let task = self.report.begin(&format!("{}, {}", job.name(), job.machine()));
         let mut watch = |spoken: Option<Spoken>, step: &str| {
@@ -122,10 +130,10 @@ impl Suite<'_> {
                 };
                 let seen = outcome.evidence.as_ref().map_or(String::new(), |seen| format!("; seen: {seen}"));
                 let text = format!("{}{checks}{seen}{seed}", scenario.story);
-                task.end(Mark::Pass, &job.line(&took, &text), &[]);
+                task.end(Mark::Pass, &job.line(self.machine.tag, &took, &text), &[]);
             }
             Verdict::Fail(why) => {
-                let line = job.line(&took, &format!("{}{seed}", scenario.story));
+                let line = job.line(self.machine.tag, &took, &format!("{}{seed}", scenario.story));
                 task.end(Mark::Fail, &line, &details(why, &outcome));
             }
         }
@@ -148,8 +156,9 @@ impl Job {
         format!("{cores}{cpu}{el2}")
     }
 
-    fn line(&self, took: &str, text: &str) -> String {
-        format!("{:36} {:9} {took:>8}  {text}", self.name(), self.machine())
+    fn line(&self, tag: &str, took: &str, text: &str) -> String {
+        let machine = [tag, &self.machine()].join(" ");
+        format!("{:36} {:9} {took:>8}  {text}", self.name(), machine.trim_start())
     }
 
     /// What is to be run for it.
@@ -226,7 +235,7 @@ mod tests {
         let jobs = jobs(&wish);
         assert_eq!(jobs.iter().map(|job| job.seed).collect::<Vec<_>>(), [5, 6, 7]);
         assert!(jobs.iter().all(|job| job.cores == 2 && !job.el2));
-        assert!(jobs[1].line("1.0 s", "x").starts_with("storm 2/3 "));
+        assert!(jobs[1].line("", "1.0 s", "x").starts_with("storm 2/3 "));
     }
 
     #[test]

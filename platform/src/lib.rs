@@ -4,11 +4,15 @@
 //! [`machine`]; others (the test payload) use the addresses of the module that they were written for.
 #![no_std]
 
+#[cfg(any(feature = "fvp", test))]
+pub mod fvp;
 pub mod fw_cfg;
 pub mod pl011;
 pub mod pl061;
 pub mod qemu;
 pub mod topology;
 
-#[cfg(feature = "qemu")]
+#[cfg(feature = "fvp")]
+pub use fvp as machine;
+#[cfg(all(feature = "qemu", not(feature = "fvp")))]
 pub use qemu as machine;

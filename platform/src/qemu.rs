@@ -6,19 +6,29 @@ use crate::fw_cfg::FwCfg;
 use crate::pl011::Pl011;
 use crate::pl061::Pl061;
 use crate::topology::Topology;
+use core::ops::Range;
+
+/// The most cores: as many as QEMU makes.
+pub const MAX_CORES: usize = 512;
 
 /// Secure RAM: the monitor's data.
 pub const SECURE_RAM: usize = 0x0e00_0000;
 /// Size of [`SECURE_RAM`] in bytes.
 pub const SECURE_RAM_SIZE: usize = 16 << 20;
+/// Its node's name in the device tree.
+pub const SECURE_RAM_NODE: &[u8] = b"standstill@e000000";
 
 /// GICv3 distributor.
 pub const GICD: usize = 0x0800_0000;
 /// GICv3 redistributor regions: address and greatest number of frames. A machine has the second one only if it has
 /// more cores than the first one has frames.
 pub const GICR: [(usize, usize); 2] = [(0x080a_0000, 123), (0x40_0000_0000, 389)];
-/// Size of a redistributor's frame in bytes (GICv3: no virtual LPIs).
-pub const GICR_FRAME: usize = 0x2_0000;
+/// Size of a redistributor's frame in bytes. There are no virtual LPIs (GICv3).
+pub const fn gicr_frame(_virtual_lpis: bool) -> usize {
+    0x2_0000
+}
+/// Size of the largest such frame.
+pub const GICR_FRAME_MAX: usize = gicr_frame(false);
 
 /// PL011 of the software below EL3.
 pub const UART0: usize = 0x0900_0000;
@@ -41,6 +51,10 @@ pub const CRITICAL_PPIS: [u32; 1] = [23];
 
 /// Start of non-secure RAM, and of the device tree that QEMU puts there.
 pub const DRAM: u64 = 0x4000_0000;
+/// Where there can be non-secure RAM. The device tree says where it ends.
+pub const MEMORY: [Range<u64>; 1] = [DRAM..u64::MAX];
+/// Where it ends if there is no device tree: nobody knows, and there is none.
+pub const MEMORY_END: u64 = DRAM;
 /// Where the device tree is at reset.
 pub const DEVICE_TREE: usize = DRAM as usize;
 /// QEMU makes no larger device tree.
@@ -54,6 +68,24 @@ pub const NEXT_IMAGE: u64 = 0x6000_0000;
 
 /// Aff0 is 0 to 15, Aff1 counts on.
 pub const TOPOLOGY: Topology = Topology { shift: [0, 4, 0], limit: [16, 256, 1] };
+
+/// The number of the core with this affinity, if the machine could have it.
+#[inline]
+pub const fn core_index(affinity: u64) -> Option<usize> {
+    TOPOLOGY.index(affinity)
+}
+
+/// What the boot core does to the machine before anything else: there is nothing to do.
+///
+/// # Safety
+///
+/// None is needed.
+#[inline]
+pub unsafe fn init() {}
+
+/// What each core does after its reset: there is nothing to do.
+#[inline]
+pub fn init_core() {}
 
 /// The monitor's console.
 ///

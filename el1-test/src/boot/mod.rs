@@ -27,6 +27,7 @@ global_asm!(
     BLOCK_SIZE = const mmu::BLOCK_SIZE,
     KERNEL_BLOCKS = const mmu::KERNEL_BLOCKS,
     SHARED_BLOCK_INDEX = const mmu::SHARED_BLOCK_INDEX,
+    DRAM_INDEX = const mmu::DRAM_INDEX,
     FAR_DEVICES = const mmu::FAR_DEVICES,
     FAR_DEVICES_INDEX = const mmu::FAR_DEVICES_INDEX,
     NORMAL_BLOCK = const mmu::NORMAL_BLOCK,

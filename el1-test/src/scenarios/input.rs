@@ -5,8 +5,11 @@ use super::case::{AFFINITY_INFO_32, CPU_ON_32, Expect, GARBAGE, case, try_all};
 use super::features;
 use crate::{boot, cpu, mmu, percpu, psci, tree, verify};
 use abi::call;
+use platform::machine;
 use smccc::arch;
 
+/// Where the monitor is.
+const SECURE_RAM: u64 = machine::SECURE_RAM as u64;
 /// What a question about a function that does not exist gets.
 const NOT_SUPPORTED: Expect = Status(psci::NOT_SUPPORTED);
 const BAD: Expect = Status(psci::INVALID_PARAMETERS);
@@ -120,7 +123,7 @@ fn affinities() {
             on("CPU_ON of the first absent core", absent),
             on("CPU_ON, Aff0 beyond the last", 0xff),
             on("CPU_ON, Aff1 beyond the last", 0xff00),
-            on("CPU_ON, Aff2", 0x1_0000),
+            on("CPU_ON, Aff2 beyond the last", 0xff_0000),
             on("CPU_ON, Aff3", 1 << 32),
             on("CPU_ON, MT (bit 24)", me | 1 << 24),
             on("CPU_ON, U (bit 30)", me | 1 << 30),
@@ -157,13 +160,13 @@ fn entry_points() {
     try_all(
         "entry points",
         &[
-            on("CPU_ON at secure RAM", 0x0e00_0000),
-            on("CPU_ON at the end of secure RAM", 0x0eff_fffc),
+            on("CPU_ON at secure RAM", SECURE_RAM),
+            on("CPU_ON at the end of secure RAM", SECURE_RAM + machine::SECURE_RAM_SIZE as u64 - 4),
             on("CPU_ON at flash", 0),
             on("CPU_ON in flash", 0x1000),
-            on("CPU_ON at the UART", 0x0900_0000),
-            on("CPU_ON at the distributor", 0x0800_0000),
-            on("CPU_ON in front of RAM", 0x3fff_fffc),
+            on("CPU_ON at the UART", machine::UART0 as u64),
+            on("CPU_ON at the distributor", machine::GICD as u64),
+            on("CPU_ON in front of RAM", machine::DRAM - 4),
             on("CPU_ON misaligned by 1", entry + 1),
             on("CPU_ON misaligned by 2", entry + 2),
             on("CPU_ON at the first address behind RAM", end),
@@ -171,7 +174,7 @@ fn entry_points() {
             on("CPU_ON at bit 63", entry | 1 << 63),
             on("CPU_ON at this kernel's virtual address", boot::image()),
             on("CPU_ON at the end of the world", !3),
-            case("CPU_ON32 at secure RAM", CPU_ON_32, [mpidr, 0x0e00_0000, 0], BAD_ADDRESS),
+            case("CPU_ON32 at secure RAM", CPU_ON_32, [mpidr, SECURE_RAM, 0], BAD_ADDRESS),
             case("CPU_ON32 at the first address behind RAM", CPU_ON_32, [mpidr, end, 0], BAD_ADDRESS),
             case("CPU_ON32 misaligned", CPU_ON_32, [mpidr, entry + 2, 0], BAD_ADDRESS),
         ],
@@ -236,7 +239,7 @@ fn upper_halves() {
     let mut cases = [
         case("PSCI_VERSION", psci::VERSION, [0; 3], Value(version)),
         case("AFFINITY_INFO32 of this core", AFFINITY_INFO_32, [GARBAGE | me, GARBAGE, 0], Value(0)),
-        case("CPU_ON32 of this core", CPU_ON_32, [GARBAGE | me, 0x6000_0000, 0], Status(psci::ALREADY_ON)),
+        case("CPU_ON32 of this core", CPU_ON_32, [GARBAGE | me, machine::NEXT_IMAGE, 0], Status(psci::ALREADY_ON)),
         case("FEATURES(CPU_OFF)", psci::FEATURES, [GARBAGE | u64::from(psci::CPU_OFF), 0, 0], NoError),
         case("an unknown function", 0x8400_001f, [0; 3], Unknown),
         // What counts is wrong in each of these, so that the machine goes on.

@@ -14,6 +14,8 @@ use smp_stop::Core;
 
 /// Called once, by the boot core, on the boot stack, with translation off (reset.S).
 pub extern "C" fn cold_boot() -> ! {
+    // SAFETY: translation is off, and the machine is this core's alone.
+    unsafe { machine::init() };
     // SAFETY: with translation off every device is accessible, and it is mapped below.
     unsafe { machine::console() }.enable();
     let Ok(mut map) = Builder::new() else { panic!("cannot map the monitor") };
@@ -21,7 +23,7 @@ pub extern "C" fn cold_boot() -> ! {
     unsafe { memory::enable() };
 
     let machine = handover::device_tree().map(Tree::machine);
-    address::set_dram_end(machine.map_or(0, |machine| machine.memory_end));
+    address::set_dram_end(machine.map_or(machine::MEMORY_END, |machine| machine.memory_end));
     if let Some(machine) = machine {
         policy::init(machine.policy.set, machine.policy.clear);
     }
@@ -32,6 +34,7 @@ pub extern "C" fn cold_boot() -> ! {
     crate::crash_test::at_boot();
 
     let me = boot_core();
+    machine::init_core();
     lower::init();
     let start = handover::prepare(machine.as_ref());
     let Ok(()) = map.leave_boot() else { panic!("cannot unmap what was mapped") };
@@ -45,8 +48,9 @@ pub extern "C" fn cold_boot() -> ! {
     exception::enter(me.core(), lower::prepare(start))
 }
 
-/// Called once by each other core, on its own stack, when the boot core has let it.
+/// Called by each other core on its own stack: once, when the boot core has let it, or each time that it gets power.
 pub extern "C" fn secondary_boot() -> ! {
+    machine::init_core();
     lower::init();
     gic::init_core(percore::this());
     gic::close_below();
@@ -68,7 +72,7 @@ fn find_cores(map: &mut Builder, expected: usize) -> usize {
         frames += machine::GICR[region].1;
         // SAFETY: the region is mapped, and the machine has it, as it has more cores than the ones before have frames.
         for redistributor in unsafe { gic::redistributors(region) } {
-            let Some(core) = machine::TOPOLOGY.index(redistributor.mpidr).and_then(Core::new) else { continue };
+            let Some(core) = machine::core_index(redistributor.mpidr).and_then(Core::new) else { continue };
             if core.index() >= MAX_CORES || map.window(core).is_err() {
                 continue;
             }

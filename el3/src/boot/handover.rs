@@ -206,7 +206,7 @@ static ALWAYS: [Node; 4] = [
         name: b"reserved-memory",
         properties: &[property(b"#address-cells", TWO), property(b"#size-cells", TWO), property(b"ranges", b"")],
         children: &[&Node {
-            name: b"standstill@e000000",
+            name: machine::SECURE_RAM_NODE,
             properties: &[property(b"reg", &SECURE_RAM), property(b"no-map", b"")],
             children: &[],
         }],

@@ -22,6 +22,7 @@ core::arch::global_asm!(
     shift1 = const machine::TOPOLOGY.shift[1],
     shift2 = const machine::TOPOLOGY.shift[2],
     gicd = const machine::GICD,
+    controller = const cfg!(feature = "fvp") as u32,
     window = const percore::WINDOW + percore::PAGE,
     stride_shift = const percore::STRIDE.trailing_zeros(),
     shared = const percore::SHARED_OFFSET,

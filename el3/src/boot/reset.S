@@ -2,7 +2,8 @@
 //
 // The boot core clears .bss, copies .data and calls cold_boot. The others wait for it, then turn translation on and
 // take their own stack. What tells them that it is time is a bit of the distributor that only a reset clears
-// (GICD_CTLR.EnableGrp0): memory could hold the last life's answer.
+// (GICD_CTLR.EnableGrp0): memory could hold the last life's answer. Where a power controller gives cores their power one
+// by one, no core comes here before it is time, and every core, the boot core too, comes again each time it is started.
 .section .text.reset, "ax"
 .balign 0x800
 .global reset_vector
@@ -23,7 +24,12 @@ reset_vector:
     add     x19, x19, x1, lsl #{shift1}
     ubfx    x1, x0, #16, #8
     add     x19, x19, x1, lsl #{shift2}
+.if {controller}
+    bl      machine_reset           // platform::machine: does not return for a core that is not wanted
+    cbnz    x0, 5f
+.else
     cbnz    x19, 3f
+.endif
 
     // The boot core.
     adrp    x0, __bss_start
@@ -47,11 +53,13 @@ reset_vector:
     b       .
 
     // Another core.
+.ifeq {controller}
 3:  ldr     x0, ={gicd}
 4:  ldr     w1, [x0]
     tbnz    w1, #0, 5f
     wfe                             // the boot core sends an event
     b       4b
+.endif
 5:  dmb     sy                      // what the boot core wrote before is seen after
     bl      mmu_on
     adrp    x0, {count}

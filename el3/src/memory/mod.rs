@@ -153,7 +153,7 @@ impl Builder {
     /// Maps a region of redistributors.
     pub fn redistributors(&mut self, region: usize) -> Result<(), MapError> {
         let (start, frames) = machine::GICR[region];
-        self.identity(start, start + frames * machine::GICR_FRAME, DEVICE)
+        self.identity(start, start + frames * machine::GICR_FRAME_MAX, DEVICE)
     }
 
     /// Maps the core's page in its window; the page below it stays unmapped.

@@ -1,5 +1,6 @@
 //! Which entry points are good: aligned, and in non-secure RAM.
 
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 
@@ -13,11 +14,11 @@ pub fn set_dram_end(end: u64) {
 
 /// Whether a core may start at this address in AArch64 state (DEN0022, 5.1.4: INVALID_ADDRESS if not).
 pub fn is_entry(address: u64) -> bool {
-    is_entry_in(address, machine::DRAM, DRAM_END.load(Relaxed))
+    is_entry_in(address, &machine::MEMORY, DRAM_END.load(Relaxed))
 }
 
-fn is_entry_in(address: u64, start: u64, end: u64) -> bool {
-    address.is_multiple_of(4) && (start..end).contains(&address)
+fn is_entry_in(address: u64, memory: &[Range<u64>], end: u64) -> bool {
+    address.is_multiple_of(4) && address < end && memory.iter().any(|range| range.contains(&address))
 }
 
 #[cfg(test)]
@@ -26,11 +27,21 @@ mod tests {
 
     #[test]
     fn entries_are_aligned_and_in_ram() {
-        let good = |address| is_entry_in(address, 0x4000_0000, 0x8000_0000);
+        let good = |address| is_entry_in(address, &[0x4000_0000..u64::MAX], 0x8000_0000);
         assert!(good(0x4000_0000));
         assert!(good(0x7fff_fffc));
         for bad in [0, 0x0e00_0000, 0x0900_0000, 0x3fff_fffc, 0x4000_0001, 0x4000_0002, 0x8000_0000, u64::MAX - 3] {
             assert!(!good(bad), "{bad:#x}");
+        }
+    }
+
+    #[test]
+    fn between_two_ranges_is_no_ram() {
+        let good = |address| is_entry_in(address, &[0x8000..0x1_0000, 0x8_0000..0x10_0000], 0x9_0000);
+        for (address, is_good) in
+            [(0x8000, true), (0x1_0000, false), (0x7_fffc, false), (0x8_fffc, true), (0x9_0000, false)]
+        {
+            assert_eq!(good(address), is_good, "{address:#x}");
         }
     }
 }

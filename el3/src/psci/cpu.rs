@@ -14,7 +14,7 @@ use smp_stop::{Core, Owner, StartError, State, Untaken};
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
 #[inline]
 pub fn core_of(mpidr: u64) -> Option<Core> {
-    let index = machine::TOPOLOGY.index(mpidr)?;
+    let index = machine::core_index(mpidr)?;
     if index < crate::boot::count() { Core::new(index) } else { None }
 }
 
@@ -34,7 +34,11 @@ pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: 
         return Err(ErrorCode::InvalidAddress);
     }
     claim(me, context, target, caller)?;
-    power::start(target, Start { entry, context_id, big_endian: caller_is_big_endian() });
+    let start = Start { entry, context_id, big_endian: caller_is_big_endian() };
+    if !power::start(me.core(), target, start) {
+        COORDINATOR.off(target);
+        return Err(ErrorCode::InternalFailure);
+    }
     Ok(0)
 }
 

@@ -57,6 +57,7 @@ mod target {
         }
 
         fn stop_complete(&self, _kind: Kind) {
+            power::settle(self.me.core());
             finish(self.then);
         }
 
@@ -88,6 +89,9 @@ mod target {
 
     /// Does to the machine what was asked for. It takes effect after a while.
     fn finish(then: Then) {
+        if then != Then::Return {
+            power::before_the_end();
+        }
         match then {
             Then::Return => return,
             // SAFETY: the device is mapped.

@@ -1,0 +1,5 @@
+//! The monitor's image for Arm's FVPs, Base RevC and Foundation. All of it is in the library; reset.S is where it begins.
+#![no_std]
+#![no_main]
+
+use standstill_el3 as _;

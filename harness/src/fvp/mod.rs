@@ -1,0 +1,200 @@
+//! `run-fvp`: Arm's FVPs, or the stand-in for them (docs/fvp.md).
+
+mod model;
+pub mod tree;
+
+use std::{
+    borrow::Cow,
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result, bail};
+use lexopt::{Arg, Parser, ValueExt};
+
+use crate::{
+    args::{self, Wish},
+    machine::{Firmware, Machine},
+    run_scenarios,
+};
+
+/// What the stand-in is; said whenever it runs.
+pub const NOT_ARMS: &str = "This is the stand-in, a QEMU with the FVP's memory map and power controller. It is not Arm's model: \
+                            it has no caches, and its cores are QEMU's.";
+
+/// Which machine, and what on it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct FvpWish {
+    /// The model's program, or just which kind.
+    pub model: Option<String>,
+    /// On the stand-in.
+    pub stand_in: bool,
+    /// With each number of cores that makes a difference, on both kinds.
+    pub all: bool,
+    /// The rest.
+    pub wish: Wish,
+}
+
+/// Which FVP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// `FVP_Base_RevC-2xAEMvA`.
+    Base,
+    /// `Foundation_Platform`.
+    Foundation,
+}
+
+impl Kind {
+    /// Both.
+    pub const ALL: [Kind; 2] = [Kind::Base, Kind::Foundation];
+
+    /// What Arm calls its program.
+    pub fn program(self) -> &'static str {
+        match self {
+            Kind::Base => "FVP_Base_RevC-2xAEMvA",
+            Kind::Foundation => "Foundation_Platform",
+        }
+    }
+
+    /// Which it is, by its program's name, or by a word.
+    fn of(model: &str) -> Kind {
+        let name = Path::new(model).file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        if name.starts_with("foundation") { Kind::Foundation } else { Kind::Base }
+    }
+
+    /// How many cores it can have.
+    pub fn max_cores(self) -> u32 {
+        match self {
+            Kind::Base => 8,
+            Kind::Foundation => 4,
+        }
+    }
+
+    /// The affinity of a core.
+    fn affinity(self) -> fn(u32) -> u32 {
+        match self {
+            Kind::Base => |core| core % 4 << 8 | core / 4 << 16,
+            Kind::Foundation => |core| core,
+        }
+    }
+
+    /// The stand-in for it.
+    pub fn stand_in(self, emulator: &Path) -> Machine {
+        Machine {
+            name: "fvp",
+            tag: match self {
+                Kind::Base => "fvp-base",
+                Kind::Foundation => "fvp-foundation",
+            },
+            emulator: Cow::Owned(emulator.display().to_string()),
+            image: "standstill-fvp",
+            payload: "el1-test-fvp",
+            model: match self {
+                Kind::Base => "fvp-base,rvbar=0x04000000,report=on",
+                Kind::Foundation => "fvp-foundation,rvbar=0x04000000,report=on",
+            },
+            firmware: Firmware::At(model::IMAGE_AT),
+            tree_at: Some(model::TREE_AT),
+            max_cores: self.max_cores(),
+            affinity: self.affinity(),
+            cpu: "max",
+            memory: "4G",
+            payload_at: model::PAYLOAD_AT,
+            descriptor_at: model::DESCRIPTOR_AT,
+        }
+    }
+}
+
+/// Reads what follows `run-fvp` on the command line.
+pub fn parse(mut parser: Parser) -> Result<FvpWish> {
+    let mut fvp = FvpWish::default();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Arg::Long("stand-in") => fvp.stand_in = true,
+            Arg::Long("all") => fvp.all = true,
+            Arg::Value(value) => {
+                let value = value.string()?;
+                if fvp.model.is_none() && is_model(&value) {
+                    fvp.model = Some(value);
+                } else {
+                    args::positional(&mut fvp.wish, &value)?;
+                }
+            }
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                args::option(&mut fvp.wish, &name, &mut parser)?;
+            }
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(fvp)
+}
+
+/// A path, one of the names, or the beginning of one.
+fn is_model(value: &str) -> bool {
+    let name = value.to_lowercase();
+    value.contains('/') || name == "base" || name.starts_with("fvp_") || name.starts_with("foundation")
+}
+
+/// The stand-in's program: what `FVP_STANDIN` names, or beside the checkout.
+pub fn stand_in(root: &Path) -> Option<PathBuf> {
+    let beside = || root.join("../shared/fvp/qemu-system-aarch64-fvp");
+    let program = env::var_os("FVP_STANDIN").map_or_else(beside, PathBuf::from);
+    program.is_file().then_some(program)
+}
+
+/// Runs scenarios on an FVP or on the stand-in.
+pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
+    if !fvp.stand_in {
+        return model::run(root, fvp);
+    }
+    let program =
+        stand_in(root).context("no stand-in: set FVP_STANDIN to its qemu-system-aarch64-fvp (docs/fvp.md)")?;
+    println!("{NOT_ARMS}");
+    let kinds: Vec<Kind> = match &fvp.model {
+        Some(model) => vec![Kind::of(model)],
+        None if fvp.all => Kind::ALL.into(),
+        None => vec![Kind::Base],
+    };
+    if fvp.all && fvp.wish.cores.is_some() {
+        bail!("--all has its own numbers of cores");
+    }
+    let mut passed = true;
+    for kind in kinds {
+        let machine = kind.stand_in(&program);
+        let numbers = if fvp.all { [Some(1), Some(2), Some(4), Some(8)].to_vec() } else { vec![fvp.wish.cores] };
+        for cores in numbers.into_iter().filter(|cores| cores.is_none_or(|cores| cores <= kind.max_cores())) {
+            passed &= run_scenarios(&machine, &Wish { cores, ..fvp.wish.clone() })?;
+        }
+    }
+    Ok(passed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> FvpWish {
+        parse(Parser::from_args(line.split_whitespace())).unwrap()
+    }
+
+    #[test]
+    fn a_model_comes_first_if_there_is_one() {
+        let fvp = parsed("4 boot --stand-in");
+        assert_eq!(
+            (fvp.model, fvp.stand_in, fvp.wish.cores, fvp.wish.scenario),
+            (None, true, Some(4), Some("boot"))
+        );
+        let fvp = parsed("/opt/arm/FVP_Base_RevC-2xAEMvA 2 --log");
+        assert_eq!(fvp.model.as_deref().map(Kind::of), Some(Kind::Base));
+        assert_eq!((fvp.wish.cores, fvp.wish.log), (Some(2), true));
+        assert_eq!(parsed("--all foundation --stand-in").model.as_deref().map(Kind::of), Some(Kind::Foundation));
+        assert_eq!(Kind::of("/x/Foundation_Platform"), Kind::Foundation);
+    }
+
+    #[test]
+    fn affinities() {
+        assert_eq!([0, 3, 4, 7].map(Kind::Base.affinity()), [0, 0x300, 0x1_0000, 0x1_0300]);
+        assert_eq!([0, 3].map(Kind::Foundation.affinity()), [0, 3]);
+    }
+}

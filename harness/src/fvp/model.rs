@@ -1,0 +1,203 @@
+//! Arm's own models: where their programs are, and with which parameters they are started.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Result, bail};
+
+use super::{FvpWish, Kind};
+use crate::machine::typed;
+
+/// Where the monitor is loaded, and every core's RVBAR.
+pub const IMAGE_AT: u64 = 0x0400_0000;
+/// Where the device tree is loaded.
+pub const TREE_AT: u64 = 0x8200_0000;
+/// Where the payload is loaded.
+pub const PAYLOAD_AT: u64 = 0x8800_0000;
+/// Where the scenario line is loaded.
+pub const DESCRIPTOR_AT: u64 = 0x9fff_0000;
+
+/// What a model is given.
+pub struct Files {
+    /// The monitor.
+    pub image: PathBuf,
+    /// The payload.
+    pub payload: PathBuf,
+    /// The device tree.
+    pub tree: PathBuf,
+    /// The scenario line.
+    pub descriptor: PathBuf,
+    /// For Foundation, whose cores start at 0: [`JUMP`].
+    pub jump: PathBuf,
+    /// The payload's console.
+    pub console: PathBuf,
+    /// The monitor's.
+    pub log: PathBuf,
+}
+
+/// `movz x0, #0x400, lsl #16; br x0`: from address 0 to [`IMAGE_AT`].
+#[cfg_attr(not(test), expect(dead_code, reason = "written beside the other files when a model is run"))]
+pub const JUMP: [u32; 2] = [0xd2a0_8000, 0xd61f_0000];
+
+/// The model's command line; docs/fvp.md explains each parameter.
+pub fn command_line(kind: Kind, program: &str, cores: u32, files: &Files) -> Vec<String> {
+    let loaded = [
+        (&files.image, IMAGE_AT),
+        (&files.payload, PAYLOAD_AT),
+        (&files.tree, TREE_AT),
+        (&files.descriptor, DESCRIPTOR_AT),
+    ];
+    match kind {
+        Kind::Base => base(program, cores, files, &loaded),
+        Kind::Foundation => foundation(program, cores, files, &loaded),
+    }
+}
+
+fn base(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64)]) -> Vec<String> {
+    let mut line = vec![program.to_owned()];
+    let mut set = |parameter: String| line.extend(["-C".to_owned(), parameter]);
+    set("pctl.startup=0.0.0.0".into());
+    set("bp.secure_memory=1".into());
+    set("cache_state_modelled=1".into());
+    set(format!("cluster0.NUM_CORES={}", cores.min(4)));
+    set(format!("cluster1.NUM_CORES={}", cores.saturating_sub(4)));
+    for core in 0..cores {
+        set(format!("cluster{}.cpu{}.RVBAR={IMAGE_AT:#010x}", core / 4, core % 4));
+    }
+    set("bp.dram_size=4".into());
+    set("bp.refcounter.non_arch_start_at_default=0".into());
+    set("bp.ve_sysregs.exit_on_shutdown=1".into());
+    set("bp.vis.disable_visualisation=1".into());
+    for (uart, file) in [(0, &files.console), (1, &files.log)] {
+        set(format!("bp.pl011_uart{uart}.out_file={}", file.display()));
+        set(format!("bp.pl011_uart{uart}.unbuffered_output=1"));
+        set(format!("bp.pl011_uart{uart}.untimed_fifos=1"));
+    }
+    for terminal in 0..4 {
+        set(format!("bp.terminal_{terminal}.start_telnet=0"));
+    }
+    for (file, address) in loaded {
+        line.extend(["--data".to_owned(), format!("cluster0.cpu0={}@{address:#x}", file.display())]);
+    }
+    line
+}
+
+fn foundation(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64)]) -> Vec<String> {
+    let mut line: Vec<String> =
+        [program, &format!("--cores={cores}"), "--secure-memory", "--gicv3", "--no-visualization", "--quiet"]
+            .map(String::from)
+            .into();
+    let jump = (&files.jump, 0);
+    line.extend(
+        [jump].iter().chain(loaded).map(|(file, address)| format!("--data={}@{address:#x}", file.display())),
+    );
+    line.push(format!("--uart-start-port=5000"));
+    line
+}
+
+/// The model's program: what is asked for, `FVP_MODEL`, or either name on PATH.
+fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
+    let named = asked.filter(|model| model.contains('/')).map(PathBuf::from);
+    if let Some(program) = named.or_else(|| env::var_os("FVP_MODEL").map(PathBuf::from)) {
+        return program.is_file().then(|| (Kind::of(&program.to_string_lossy()), program));
+    }
+    let kinds = asked.map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]);
+    let path = env::var_os("PATH")?;
+    let folders: Vec<PathBuf> = env::split_paths(&path).collect();
+    let programs =
+        kinds.iter().flat_map(|&kind| folders.iter().map(move |folder| (kind, folder.join(kind.program()))));
+    programs.into_iter().find(|(_, program)| program.is_file())
+}
+
+/// Runs scenarios on a model.
+pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
+    let Some((kind, program)) = find(fvp.model.as_deref()) else { bail!("{}", nowhere(root, fvp)) };
+    bail!("{} ({kind:?}): running it is not done yet", program.display())
+}
+
+/// What to do without a model.
+fn nowhere(root: &Path, fvp: &FvpWish) -> String {
+    let out = |name: &str| root.join("out").join(name);
+    let files = Files {
+        image: out("standstill-fvp.bin"),
+        payload: out("el1-test-fvp.bin"),
+        tree: "tree.dtb".into(),
+        descriptor: "descriptor".into(),
+        jump: "jump.bin".into(),
+        console: "payload.log".into(),
+        log: "monitor.log".into(),
+    };
+    let mut text = "No FVP found: neither FVP_MODEL nor PATH has one.\n\
+        Arm offers FVP_Base_RevC-2xAEMvA (\"Armv-A Base RevC AEM FVP\") at https://developer.arm.com/downloads/-/arm-ecosystem-fvps, \
+        free of charge.\n\
+        `just run-fvp --stand-in` runs on a QEMU that stands in for it (docs/fvp.md).\n\
+        It would be started so:"
+        .to_owned();
+    let kinds = fvp.model.as_deref().map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]);
+    for kind in kinds {
+        let cores = fvp.wish.cores.unwrap_or(4).min(kind.max_cores());
+        text += &format!("\n\n{}", typed(&command_line(kind, kind.program(), cores, &files)));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files() -> Files {
+        Files {
+            image: "s.bin".into(),
+            payload: "p.bin".into(),
+            tree: "t.dtb".into(),
+            descriptor: "d".into(),
+            jump: "j.bin".into(),
+            console: "c.log".into(),
+            log: "m.log".into(),
+        }
+    }
+
+    #[test]
+    fn base_with_six_cores() {
+        let line = command_line(Kind::Base, "FVP", 6, &files()).join(" ");
+        for part in [
+            "FVP -C pctl.startup=0.0.0.0 ",
+            " -C bp.secure_memory=1 ",
+            " -C cache_state_modelled=1 ",
+            " -C cluster0.NUM_CORES=4 -C cluster1.NUM_CORES=2 ",
+            " -C cluster0.cpu3.RVBAR=0x04000000 -C cluster1.cpu0.RVBAR=0x04000000 ",
+            " -C bp.pl011_uart0.out_file=c.log ",
+            " -C bp.pl011_uart1.out_file=m.log ",
+            " -C bp.terminal_3.start_telnet=0 ",
+            " --data cluster0.cpu0=s.bin@0x4000000 --data cluster0.cpu0=p.bin@0x88000000 ",
+            " --data cluster0.cpu0=t.dtb@0x82000000 --data cluster0.cpu0=d@0x9fff0000",
+        ] {
+            assert!(line.contains(part), "{part}: {line}");
+        }
+        assert_eq!(line.matches(".RVBAR=").count(), 6);
+    }
+
+    #[test]
+    fn foundation_starts_at_zero() {
+        let line = command_line(Kind::Foundation, "F", 4, &files()).join(" ");
+        assert!(line.starts_with("F --cores=4 --secure-memory --gicv3 "), "{line}");
+        assert!(line.contains(" --data=j.bin@0x0 --data=s.bin@0x4000000 --data=p.bin@0x88000000 "), "{line}");
+    }
+
+    #[test]
+    fn the_jump_goes_where_the_image_is() {
+        let [movz, br] = JUMP;
+        assert_eq!(movz >> 5 & 0xffff, (IMAGE_AT >> 16) as u32);
+        assert_eq!((movz >> 21 & 3, movz & 0x1f, br >> 5 & 0x1f), (1, 0, 0));
+    }
+
+    #[test]
+    fn without_a_model_the_parameters_are_said() {
+        let fvp = FvpWish { model: Some("base".into()), ..FvpWish::default() };
+        let text = nowhere("/x".as_ref(), &fvp);
+        assert!(text.contains("developer.arm.com") && text.contains("-C pctl.startup=0.0.0.0"), "{text}");
+        assert!(!text.contains("--gicv3"), "{text}");
+    }
+}
