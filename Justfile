@@ -12,13 +12,17 @@ default:
 harness:
     @test -e "${CARGO_TARGET_DIR:-target}/debug/harness" || cargo build --package harness
 
-# Build the images: out/standstill-qemu.{bin,elf} and out/el1-test-qemu.{bin,elf}
+# Build the images: out/{standstill,el1-test}-{qemu,fvp}.{bin,elf}
 build: harness
     scripts/build.sh
 
 # Boot monitor and test payload on QEMU, a line for each scenario: [CORES] [SCENARIO] [--log]
 qemu-secure *ARGS: harness
     @cargo run --quiet --package harness -- qemu-secure "$@"
+
+# The same on Arm's FVP, or on a QEMU that stands in for it: [MODEL] [CORES] [SCENARIO] [--stand-in] [--all] [--log]
+run-fvp *ARGS: harness
+    @cargo run --quiet --package harness -- run-fvp "$@"
 
 # Run all tests: on the host, the scenarios on QEMU, Linux
 test: harness

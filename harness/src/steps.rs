@@ -7,7 +7,7 @@ use anyhow::Result;
 use crate::{
     args::Wish,
     bench::IMAGE_GOAL,
-    command, handover,
+    command, fvp, handover,
     images::{Build, Images},
     judge::{End, Limits},
     linux,
@@ -64,6 +64,9 @@ impl Step {
 /// What runs on the host: packages, and the features to test them with.
 const HOST: &str = "-p abi -p harness -p platform -p smp-stop --features platform/qemu,smp-stop/negative-controls";
 
+/// Packages for the FVP's machine instead of QEMU's.
+const FVP: &str = "--no-default-features --features standstill-el3/fvp,el1-test/fvp";
+
 /// The commands, in their order: what is quick to fail comes first.
 fn steps() -> Vec<Step> {
     let lint = |name: &str, line: String| Step::new(Group::Lint, name, line);
@@ -83,7 +86,12 @@ fn steps() -> Vec<Step> {
     };
     steps.extend([
         lint("lints, payload", clippy(format!("-p el1-test --target {TARGET}"))),
+        lint(
+            "lints, monitor and payload, fvp",
+            clippy(format!("-p standstill-el3 -p el1-test --target {TARGET} {FVP}")),
+        ),
         doc("documentation, host", HOST.into()),
+        doc("documentation, fvp", format!("-p platform --features fvp --target {TARGET}")),
         doc("documentation, target", format!("-p standstill-el3 -p el1-test --target {TARGET}")),
         Step::new(Group::Unit, "unit tests", format!("cargo test {HOST}")),
         Step::new(Group::Unit, "unit tests, monitor", "cargo test -p standstill-el3 --lib"),
@@ -168,6 +176,7 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     let seed = suite::any_seed();
     let jobs = PASSES.iter().flat_map(|pass| pass.jobs(seed)).collect();
     suite.run(jobs, suite::AT_ONCE);
+    fvp::short(root, &report, Limits::scaled(patience), seed)?;
     let short = linux::wish::Wish { short: true, ..Default::default() };
     linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&short)?;
     if let Some(images) = suite.images.get(&Variant::Standard) {

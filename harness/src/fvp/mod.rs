@@ -5,6 +5,7 @@ pub mod tree;
 
 use std::{
     borrow::Cow,
+    collections::BTreeMap,
     env,
     path::{Path, PathBuf},
 };
@@ -14,8 +15,13 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::{
     args::{self, Wish},
+    images::{Build, Images},
+    judge::Limits,
     machine::{Firmware, Machine},
+    report::Report,
     run_scenarios,
+    scenario::{Scenario, Variant},
+    suite::{self, Suite},
 };
 
 /// What the stand-in is; said whenever it runs.
@@ -168,6 +174,37 @@ pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
         }
     }
     Ok(passed)
+}
+
+/// What `just test` has time for: scenarios that do not repeat themselves, on both kinds. Skipped without a stand-in.
+pub fn short(root: &Path, report: &Report, limits: Limits, seed: u64) -> Result<()> {
+    let Some(program) = stand_in(root) else {
+        report.skip("FVP: no stand-in, neither FVP_STANDIN nor ../shared/fvp (docs/fvp.md)");
+        return Ok(());
+    };
+    report.line(NOT_ARMS);
+    let build = Build::of(Variant::Standard);
+    for kind in Kind::ALL {
+        let machine = kind.stand_in(&program);
+        if !build.is_made(root, &machine, report) {
+            return Ok(());
+        }
+        let images = Images::find(root, &machine, build, &Wish::default())?;
+        let images = BTreeMap::from([(Variant::Standard, images)]);
+        let wish = Wish { cores: Some(kind.max_cores()), seed: Some(seed), ..Wish::default() };
+        let mut jobs = suite::jobs(&wish);
+        jobs.retain(|job| is_short(kind, job.scenario));
+        Suite { machine: &machine, images, report, limits, log: false }.run(jobs, suite::AT_ONCE);
+    }
+    Ok(())
+}
+
+/// On Foundation, which differs in its numbering and in what it lacks, some that touch these.
+fn is_short(kind: Kind, scenario: &Scenario) -> bool {
+    const FOUNDATION: [&str; 5] = ["boot", "bad-input", "emergency-reboot", "power-off", "all-but-one-wedged"];
+    let is_long = scenario.repeats.is_some() || scenario.name == "stop-crash-reset-orders";
+    let is_asked = kind == Kind::Base || FOUNDATION.contains(&scenario.name);
+    scenario.variant == Variant::Standard && is_asked && !is_long
 }
 
 #[cfg(test)]
