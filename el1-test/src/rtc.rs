@@ -1,9 +1,9 @@
 //! The machine's real-time clock, a PL031: an alarm is an interrupt of a device.
 
-use platform::qemu;
+use platform::machine;
 
-/// Its interrupt: SPI 2.
-pub const INTERRUPT: u32 = 34;
+/// Its interrupt.
+pub const INTERRUPT: u32 = machine::RTC_INTERRUPT;
 
 const DATA: usize = 0;
 const MATCH: usize = 0x4;
@@ -12,7 +12,7 @@ const STATUS: usize = 0x14;
 const CLEAR: usize = 0x1c;
 
 fn register(offset: usize) -> *mut u32 {
-    (qemu::UART0 + 0x1_0000 + offset) as *mut u32
+    (machine::RTC + offset) as *mut u32
 }
 
 fn write(offset: usize, value: u32) {

@@ -68,7 +68,8 @@ fn run() -> Result<bool> {
         Command::LinuxTest(wish) => linux_test(&wish),
         Command::Linux(wish) => {
             let (root, report) = (images::root()?, Report::new());
-            Ok(Build::of(Variant::Standard).is_made(&root, &QEMU_VIRT, &report) && linux::start::start(&root, &wish, &report)?)
+            Ok(Build::of(Variant::Standard).is_made(&root, &QEMU_VIRT, &report)
+                && linux::start::start(&root, &wish, &report)?)
         }
         Command::Handover => handover(),
         Command::LinuxFiles(kernel) => linux::print_files(&images::root()?, &kernel.display().to_string()),

@@ -6,7 +6,6 @@ use crate::fw_cfg::FwCfg;
 use crate::pl011::Pl011;
 use crate::pl061::Pl061;
 use crate::topology::Topology;
-use core::ops::Range;
 
 /// The most cores: as many as QEMU makes.
 pub const MAX_CORES: usize = 512;
@@ -32,6 +31,10 @@ pub const GICR_FRAME_MAX: usize = gicr_frame(false);
 
 /// PL011 of the software below EL3.
 pub const UART0: usize = 0x0900_0000;
+/// PL031 of the software below EL3.
+pub const RTC: usize = 0x0901_0000;
+/// Its interrupt.
+pub const RTC_INTERRUPT: u32 = 34;
 /// Firmware configuration device: kernel, initial RAM disk and command line of `-kernel`.
 pub const FW_CFG: usize = 0x0902_0000;
 /// PL011 of the monitor, secure.
@@ -51,8 +54,8 @@ pub const CRITICAL_PPIS: [u32; 1] = [23];
 
 /// Start of non-secure RAM, and of the device tree that QEMU puts there.
 pub const DRAM: u64 = 0x4000_0000;
-/// Where there can be non-secure RAM. The device tree says where it ends.
-pub const MEMORY: [Range<u64>; 1] = [DRAM..u64::MAX];
+/// Where there can be non-secure RAM: first address and end. The device tree says where it really ends.
+pub const MEMORY: [(u64, u64); 1] = [(DRAM, u64::MAX)];
 /// Where it ends if there is no device tree: nobody knows, and there is none.
 pub const MEMORY_END: u64 = DRAM;
 /// Where the device tree is at reset.

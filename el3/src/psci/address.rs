@@ -1,6 +1,5 @@
 //! Which entry points are good: aligned, and in non-secure RAM.
 
-use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 
@@ -17,8 +16,8 @@ pub fn is_entry(address: u64) -> bool {
     is_entry_in(address, &machine::MEMORY, DRAM_END.load(Relaxed))
 }
 
-fn is_entry_in(address: u64, memory: &[Range<u64>], end: u64) -> bool {
-    address.is_multiple_of(4) && address < end && memory.iter().any(|range| range.contains(&address))
+fn is_entry_in(address: u64, memory: &[(u64, u64)], end: u64) -> bool {
+    address.is_multiple_of(4) && address < end && memory.iter().any(|&(start, end)| (start..end).contains(&address))
 }
 
 #[cfg(test)]
@@ -27,7 +26,7 @@ mod tests {
 
     #[test]
     fn entries_are_aligned_and_in_ram() {
-        let good = |address| is_entry_in(address, &[0x4000_0000..u64::MAX], 0x8000_0000);
+        let good = |address| is_entry_in(address, &[(0x4000_0000, u64::MAX)], 0x8000_0000);
         assert!(good(0x4000_0000));
         assert!(good(0x7fff_fffc));
         for bad in [0, 0x0e00_0000, 0x0900_0000, 0x3fff_fffc, 0x4000_0001, 0x4000_0002, 0x8000_0000, u64::MAX - 3] {
@@ -37,7 +36,7 @@ mod tests {
 
     #[test]
     fn between_two_ranges_is_no_ram() {
-        let good = |address| is_entry_in(address, &[0x8000..0x1_0000, 0x8_0000..0x10_0000], 0x9_0000);
+        let good = |address| is_entry_in(address, &[(0x8000, 0x1_0000), (0x8_0000, 0x10_0000)], 0x9_0000);
         for (address, is_good) in
             [(0x8000, true), (0x1_0000, false), (0x7_fffc, false), (0x8_fffc, true), (0x9_0000, false)]
         {

@@ -10,7 +10,6 @@ mod tzc400;
 use crate::fw_cfg::FwCfg;
 use crate::pl011::Pl011;
 use crate::topology::Topology;
-use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// The most cores: two clusters of four.
@@ -33,9 +32,19 @@ pub const fn gicr_frame(virtual_lpis: bool) -> usize {
 }
 /// Size of the largest such frame.
 pub const GICR_FRAME_MAX: usize = gicr_frame(true);
+/// Interrupts of secure devices, which nobody below may have: the secure physical timer's PPI, the SPIs of the trusted
+/// watchdog and of the TZC-400.
+pub const SECURE_INTERRUPTS: [u32; 3] = [29, 56, 112];
+/// PPIs that are critical SDEI events for whoever registers them: the PMU's overflow, for sampling and for finding cores that
+/// hang.
+pub const CRITICAL_PPIS: [u32; 1] = [23];
 
 /// PL011 of the software below EL3.
 pub const UART0: usize = 0x1c09_0000;
+/// PL031 of the software below EL3.
+pub const RTC: usize = 0x1c17_0000;
+/// Its interrupt.
+pub const RTC_INTERRUPT: u32 = 36;
 /// PL011 of the monitor. Not secure: the models have no console that is.
 pub const MONITOR_UART: usize = 0x1c0a_0000;
 /// System registers of the motherboard (VE system registers, DUI 0447).
@@ -56,10 +65,10 @@ pub const BOOT_DEVICES: [usize; 1] = [UART0];
 
 /// Start of non-secure RAM.
 pub const DRAM: u64 = 0x8000_0000;
-/// Where there can be non-secure RAM. The device tree says where it ends.
-pub const MEMORY: [Range<u64>; 2] = [DRAM..0x1_0000_0000, 0x8_8000_0000..0x100_0000_0000];
+/// Where there can be non-secure RAM: first address and end. The device tree says where it really ends.
+pub const MEMORY: [(u64, u64); 2] = [(DRAM, 0x1_0000_0000), (0x8_8000_0000, 0x100_0000_0000)];
 /// Where it ends if there is no device tree: every model has the first range.
-pub const MEMORY_END: u64 = MEMORY[0].end;
+pub const MEMORY_END: u64 = MEMORY[0].1;
 /// Where the device tree is at reset, if the model was given one: the place that TF-A has for it.
 pub const DEVICE_TREE: usize = 0x8200_0000;
 /// No larger device tree is looked at.

@@ -1,6 +1,5 @@
 //! TZC-400 (DDI0504): which accesses reach DRAM. At reset none does.
 
-use core::ops::Range;
 use tock_registers::interfaces::{ReadWriteable, Readable, Writeable};
 use tock_registers::registers::ReadWrite;
 use tock_registers::{register_bitfields, register_structs};
@@ -48,13 +47,13 @@ const FILTER: u32 = 1;
 /// How often the gate is looked at while it opens or closes.
 const PATIENCE: u32 = 1_000_000;
 
-/// Opens these ranges of DRAM to all non-secure masters, and nothing else. A gate that does not open is found out by the
+/// Opens these ranges of DRAM, first address and end, to all non-secure masters, and nothing else. A gate that does not open is found out by the
 /// first access.
 ///
 /// # Safety
 ///
 /// A TZC-400 must be there, accessible as device memory, and nobody be using the DRAM behind it.
-pub unsafe fn open(address: usize, ranges: &[Range<u64>]) {
+pub unsafe fn open(address: usize, ranges: &[(u64, u64)]) {
     let registers = address as *const Registers;
     // SAFETY: by the caller's promise; the registers are accessed through volatile cells only.
     let registers = unsafe { &*registers };
@@ -64,10 +63,10 @@ pub unsafe fn open(address: usize, ranges: &[Range<u64>]) {
     let [background, regions @ ..] = &registers.regions;
     background.attributes.write(ATTRIBUTES::SECURE.val(0));
     background.id_access.set(0);
-    for (region, range) in regions.iter().zip(ranges) {
-        let last = range.end - 1;
-        region.base_low.set(range.start as u32);
-        region.base_high.set((range.start >> 32) as u32);
+    for (region, &(start, end)) in regions.iter().zip(ranges) {
+        let last = end - 1;
+        region.base_low.set(start as u32);
+        region.base_high.set((start >> 32) as u32);
         region.top_low.set(last as u32);
         region.top_high.set((last >> 32) as u32);
         region.attributes.write(ATTRIBUTES::FILTERS.val(FILTER) + ATTRIBUTES::SECURE.val(0));
