@@ -64,7 +64,7 @@ pub const QEMU_VIRT: Machine = Machine {
     firmware: Firmware::Bios,
     tree_at: None,
     max_cores: 512,
-    affinity: |core| core % 16 | core / 16 << 8,
+    affinity: |core| (core % 16) | ((core / 16) << 8),
     cpu: "max",
     memory: "2G",
     payload_at: 0x6000_0000,

@@ -79,7 +79,7 @@ impl Kind {
     /// The affinity of a core.
     fn affinity(self) -> fn(u32) -> u32 {
         match self {
-            Kind::Base => |core| core % 4 << 8 | core / 4 << 16,
+            Kind::Base => |core| ((core % 4) << 8) | ((core / 4) << 16),
             Kind::Foundation => |core| core,
         }
     }

@@ -1,13 +1,13 @@
 //! Arm's own models: where their programs are, and with which parameters they are started.
 
 use std::{
-    env,
+    env, fs,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Result, bail};
 
-use super::{FvpWish, Kind};
+use super::{FvpWish, Kind, tree};
 use crate::machine::typed;
 
 /// Where the monitor is loaded, and every core's RVBAR.
@@ -38,7 +38,6 @@ pub struct Files {
 }
 
 /// `movz x0, #0x400, lsl #16; br x0`: from address 0 to [`IMAGE_AT`].
-#[cfg_attr(not(test), expect(dead_code, reason = "written beside the other files when a model is run"))]
 pub const JUMP: [u32; 2] = [0xd2a0_8000, 0xd61f_0000];
 
 /// The model's command line; docs/fvp.md explains each parameter.
@@ -93,7 +92,6 @@ fn foundation(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64
     line.extend(
         [jump].iter().chain(loaded).map(|(file, address)| format!("--data={}@{address:#x}", file.display())),
     );
-    line.push(format!("--uart-start-port=5000"));
     line
 }
 
@@ -111,24 +109,50 @@ fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
     programs.into_iter().find(|(_, program)| program.is_file())
 }
 
-/// Runs scenarios on a model.
+impl Files {
+    /// The images as they are built, the rest in a folder beside them.
+    fn of(root: &Path) -> Files {
+        let out = root.join("out");
+        let beside = out.join("fvp");
+        Files {
+            image: out.join("standstill-fvp.bin"),
+            payload: out.join("el1-test-fvp.bin"),
+            tree: beside.join("tree.dtb"),
+            descriptor: beside.join("descriptor"),
+            jump: beside.join("jump.bin"),
+            console: beside.join("payload.log"),
+            log: beside.join("monitor.log"),
+        }
+    }
+
+    /// Writes what is not built.
+    fn write(&self, kind: Kind, cores: u32, scenario: &str) -> Result<()> {
+        if let Some(folder) = self.tree.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&self.tree, tree::make(&kind.stand_in("".as_ref()), cores)?.to_dtb())?;
+        fs::write(&self.descriptor, format!("scenario={scenario}\n\0"))?;
+        fs::write(&self.jump, JUMP.map(u32::to_le_bytes).concat())?;
+        Ok(())
+    }
+}
+
+/// Leaves all files that a model wants, and says how to start it. It is not started here: what it does is judged on the
+/// stand-in only (docs/fvp.md).
 pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
     let Some((kind, program)) = find(fvp.model.as_deref()) else { bail!("{}", nowhere(root, fvp)) };
-    bail!("{} ({kind:?}): running it is not done yet", program.display())
+    let cores = fvp.wish.cores.unwrap_or(4).min(kind.max_cores());
+    let files = Files::of(root);
+    files.write(kind, cores, fvp.wish.scenario.unwrap_or("boot"))?;
+    let line = typed(&command_line(kind, &program.display().to_string(), cores, &files));
+    bail!(
+        "Scenarios are judged on the stand-in only. After `just build`, this starts the model with one:\n\n{line}"
+    )
 }
 
 /// What to do without a model.
 fn nowhere(root: &Path, fvp: &FvpWish) -> String {
-    let out = |name: &str| root.join("out").join(name);
-    let files = Files {
-        image: out("standstill-fvp.bin"),
-        payload: out("el1-test-fvp.bin"),
-        tree: "tree.dtb".into(),
-        descriptor: "descriptor".into(),
-        jump: "jump.bin".into(),
-        console: "payload.log".into(),
-        log: "monitor.log".into(),
-    };
+    let files = Files::of(root);
     let mut text = "No FVP found: neither FVP_MODEL nor PATH has one.\n\
         Arm offers FVP_Base_RevC-2xAEMvA (\"Armv-A Base RevC AEM FVP\") at https://developer.arm.com/downloads/-/arm-ecosystem-fvps, \
         free of charge.\n\
