@@ -51,6 +51,22 @@ pub mod spsr {
     const SCTLR_DSSBS: u64 = 1 << 44;
     const SCTLR_SPAN: u64 = 1 << 23;
 
+    /// Whether a return to this PSTATE, below EL2, is legal with this HCR_EL2 (DDI0487, "Illegal exception returns"). What
+    /// was interrupted once need not be what can be returned to later: an illegal return would end in EL3.
+    pub const fn is_returnable(pstate: u64, hcr: u64) -> bool {
+        const TGE: u64 = 1 << 27;
+        const RW: u64 = 1 << 31;
+        const E2H: u64 = 1 << 34;
+        let has_el1 = hcr & TGE == 0;
+        match (pstate & AARCH32 != 0, pstate & 0xf) {
+            (true, 0b0000) => true,
+            (true, _) => has_el1 && hcr & RW == 0,
+            (false, 0b0000) => hcr & RW != 0 || hcr & (E2H | TGE) == E2H | TGE,
+            (false, 0b0100 | 0b0101) => has_el1 && hcr & RW != 0,
+            (false, _) => true,
+        }
+    }
+
     /// What a level's way of taking exceptions depends on.
     #[derive(Clone, Copy, Debug, Default)]
     pub struct Taking {
@@ -134,6 +150,31 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::spsr::*;
+
+    #[test]
+    fn a_return_below_el2_has_to_fit_hcr_el2() {
+        use super::spsr::{self, is_returnable};
+        const RW: u64 = 1 << 31;
+        const TGE: u64 = 1 << 27;
+        const E2H: u64 = 1 << 34;
+        let (el0, el1, el0_32, svc) = (0b0000, 0b0101, 0b1_0000, 0b1_0011);
+        for (hcr, legal) in [
+            (0, [false, false, true, true]),
+            (RW, [true, true, true, false]),
+            (RW | TGE, [true, false, true, false]),
+            (TGE, [false, false, true, false]),
+            (RW | E2H, [true, true, true, false]),
+            (E2H | TGE, [true, false, true, false]),
+        ] {
+            assert_eq!(
+                [el0, el1, el0_32, svc].map(|pstate| is_returnable(pstate | 0xf << 28, hcr)),
+                legal,
+                "{hcr:#x}"
+            );
+            assert!(is_returnable(spsr::EL2H, hcr));
+        }
+        assert!(is_returnable(0b0100, RW) && !is_returnable(0b0100, TGE | RW));
+    }
 
     #[test]
     fn an_exception_masks_everything_and_keeps_the_flags() {

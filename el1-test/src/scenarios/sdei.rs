@@ -7,7 +7,8 @@ use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 /// The boot core becomes the client. False if it cannot, which has been said.
 pub fn client() -> bool {
     if !sdei::become_client() {
-        info!("EL2 has no host extensions: this kernel cannot be the client there");
+        step!("EL2 has no host extensions: this kernel cannot be the client there, and stays at EL1");
+        check_eq!(call(id::VERSION, &[]), status::NOT_SUPPORTED, "SDEI_VERSION at EL1");
         return false;
     }
     crate::gic::init_core();
@@ -329,7 +330,8 @@ fn signal_these(cores: impl Iterator<Item = usize> + Clone) {
 pub fn not_the_client() {
     let level = read_register!("CurrentEL") >> 2 & 3;
     if percpu::boot().level() == level {
-        info!("EL{level} is the client here");
+        step!("EL{level} is the client here");
+        check_bits!(call(id::VERSION, &[]), 1 << 48 | 1 << 32, "SDEI_VERSION, 1.1");
         return;
     }
     for function in id::VERSION..=id::SHARED_RESET {

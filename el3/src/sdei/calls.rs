@@ -276,6 +276,9 @@ fn shared_reset() -> Answer {
 /// SDEI_EVENT_COMPLETE, and with an address SDEI_EVENT_COMPLETE_AND_RESUME.
 fn complete(me: &PerCore, resume: Option<u64>, context: &mut Context) -> Path {
     let completed: Result<(), Error> = in_place(context, |context| {
+        if resume.is_none() {
+            deliver::check_return(me)?;
+        }
         deliver::complete(me, context)?;
         if let Some(address) = resume {
             let client = client();

@@ -10,7 +10,7 @@ use super::shared::Slot;
 use super::state::{State, Unregistered};
 use super::{Error, SHARED_SLOTS};
 use crate::boot::lower;
-use crate::context::Context;
+use crate::context::{Context, spsr};
 use crate::gic;
 use crate::gic::routed::{self, Interrupt};
 use crate::percore::{self, PerCore};
@@ -199,12 +199,12 @@ const PATIENCE: usize = 64;
 /// Sees to it that a shared event's interrupt goes to a core that takes it, or waits. To be called after every change of the
 /// event's word, and by a core after every change of its being open: whoever is last sees what all have done.
 pub fn place(slot: u8) {
-    let Some(spi) = SPIS.interrupt(slot) else { return };
     let handler = of(slot);
-    let interrupt = Interrupt::shared(spi);
     let cores = || (0..crate::boot::count()).filter_map(Core::new);
     let is_open = |core: Core| percore::of(core).sdei.open.load(SeqCst);
     for _ in 0..PATIENCE {
+        let Some(spi) = SPIS.interrupt(slot) else { return };
+        let interrupt = Interrupt::shared(spi);
         let word = handler.load();
         if !word.is_owned() {
             return;
@@ -221,7 +221,11 @@ pub fn place(slot: u8) {
             }
             None => interrupt.disable(),
         }
-        if handler.load() == word && word.wanted(is_open, cores()) == home {
+        let now = handler.load();
+        if !now.is_owned() || SPIS.interrupt(slot) != Some(spi) {
+            // It was given back while it was being enabled here.
+            interrupt.disable();
+        } else if now == word && word.wanted(is_open, cores()) == home {
             return;
         }
     }
@@ -344,6 +348,12 @@ pub fn unregister(me: &PerCore, event: Event) -> Result<Unregistered, Error> {
             Ok(done)
         }
     }
+}
+
+/// Whether the innermost handler can go back to what it has interrupted: the client may have changed HCR_EL2 meanwhile.
+pub fn check_return(me: &PerCore) -> Result<(), Error> {
+    let pstate = own(me).interrupted_pstate()?;
+    if lower::has_el2() && !spsr::is_returnable(pstate, HCR_EL2.get()) { Err(Error::Denied) } else { Ok(()) }
 }
 
 /// The innermost handler is done: `context` is what it has interrupted.

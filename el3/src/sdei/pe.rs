@@ -250,6 +250,11 @@ impl Pe {
         context.spsr = spsr::after_exception(pstate, client.el, client.taking);
     }
 
+    /// The PSTATE that the innermost handler has interrupted.
+    pub fn interrupted_pstate(&mut self) -> Result<u64, Error> {
+        self.innermost()?.as_ref().map(|frame| frame.pstate).ok_or(Error::Denied)
+    }
+
     /// SDEI_EVENT_COMPLETE: `context` becomes what the innermost handler has interrupted. Returns the event.
     #[inline]
     pub fn complete(&mut self, context: &mut Context) -> Result<Event, Error> {
