@@ -80,7 +80,7 @@ pub const BOOT_RAM_SIZE: usize = 2 * DEVICE_TREE_MAX;
 /// Where the next image is, and is entered: TF-A's place for it.
 pub const NEXT_IMAGE: u64 = 0x8800_0000;
 
-/// The numbering of both models; which fields a model uses is said by [`BASE`] and [`FOUNDATION`]. boot/reset.S adds
+/// The numbering of both models; which fields a model uses is said by `BASE` and `FOUNDATION`. boot/reset.S adds
 /// the shifted fields up without looking at the limits.
 pub const TOPOLOGY: Topology = BASE;
 /// MPIDR_EL1.MT is set: Aff0 is the thread, of which there is one, Aff1 the core, Aff2 the cluster.

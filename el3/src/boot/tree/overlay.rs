@@ -15,7 +15,7 @@ pub struct Name {
 }
 
 impl Name {
-    /// To be evaluated by the compiler, which fails if the name is not in [`STRINGS`].
+    /// To be evaluated by the compiler, which fails if the name is not in `STRINGS`.
     pub const fn new(text: &'static [u8]) -> Self {
         let mut position = 0;
         loop {
