@@ -4,7 +4,7 @@ use crate::coordinator::{Coordinator, Refusal, Ticket, Wait};
 use crate::word::{Core, Kind, Scope};
 
 #[cfg(all(test, not(loom)))]
-mod tests;
+pub(crate) mod tests;
 
 /// What a stop needs to know of its surroundings: the arch helpers of the generic stop.
 ///

@@ -9,17 +9,17 @@ use core::cell::{Cell, RefCell};
 use std::vec::Vec;
 
 /// A backend whose clock advances by one each time the asker waits.
-struct Bench<'a> {
+pub(crate) struct Bench<'a> {
     machine: &'a Coordinator<4>,
     clock: Cell<u64>,
     /// What the others do when the clock shows this.
     others: fn(&Coordinator<4>, u64),
-    calls: RefCell<Vec<(Kind, Targets, u32)>>,
-    completed: RefCell<Vec<Kind>>,
+    pub(crate) calls: RefCell<Vec<(Kind, Targets, u32)>>,
+    pub(crate) completed: RefCell<Vec<Kind>>,
 }
 
 impl<'a> Bench<'a> {
-    fn new(machine: &'a Coordinator<4>, others: fn(&Coordinator<4>, u64)) -> Self {
+    pub(crate) fn new(machine: &'a Coordinator<4>, others: fn(&Coordinator<4>, u64)) -> Self {
         Self { machine, clock: Cell::new(0), others, calls: RefCell::default(), completed: RefCell::default() }
     }
 

@@ -1,46 +1,12 @@
 //! Taking one core back, while the others do what the test says.
 
-extern crate std;
-
 use super::*;
+use crate::stop::tests::Bench;
 use crate::word::{Scope, State};
 use crate::{Admission, StartError};
-use core::cell::Cell;
 
 const OLD: Owner = Owner::new(1);
 const NEW: Owner = Owner::new(2);
-
-/// A backend whose clock advances by one each time the asker waits, and what the others do then.
-struct Bench<'a> {
-    machine: &'a Coordinator<4>,
-    clock: Cell<u64>,
-    calls: Cell<u32>,
-    others: fn(&Coordinator<4>, u64),
-}
-
-impl Backend for Bench<'_> {
-    fn stop_call(&self, _: Kind, targets: Targets, _: u32) {
-        assert_eq!(targets, Targets::One(core(1)));
-        self.calls.set(self.calls.get() + 1);
-    }
-
-    fn stop_complete(&self, _: Kind) {
-        panic!("nothing is to be done to the machine")
-    }
-
-    fn park(&self) -> ! {
-        panic!("parked")
-    }
-
-    fn now(&self) -> u64 {
-        self.clock.get()
-    }
-
-    fn relax(&self) {
-        self.clock.set(self.clock.get() + 1);
-        (self.others)(self.machine, self.clock.get());
-    }
-}
 
 fn core(index: usize) -> Core {
     Core::new(index).unwrap()
@@ -62,10 +28,19 @@ fn take_back(
     machine: &Coordinator<4>,
     owner: Owner,
     others: fn(&Coordinator<4>, u64),
-) -> (Result<(), Untaken>, u32) {
-    let bench = Bench { machine, clock: Cell::new(0), calls: Cell::new(0), others };
+) -> (Result<(), Untaken>, usize) {
+    let bench = Bench::new(machine, others);
     let patience = Patience { timeout: Some(3), attempts: 2 };
-    (machine.take_back(&bench, core(0), core(1), owner, patience), bench.calls.get())
+    let result = machine.take_back(&bench, core(0), core(1), owner, patience);
+    assert!(
+        bench
+            .calls
+            .borrow()
+            .iter()
+            .all(|&(kind, targets, _)| (kind, targets) == (Kind::Stop, Targets::One(core(1))))
+    );
+    assert!(bench.completed.borrow().is_empty(), "nothing is to be done to the machine");
+    (result, bench.calls.borrow().len())
 }
 
 fn turns_off(machine: &Coordinator<4>, _: u64) {
