@@ -17,6 +17,7 @@ mod reset;
 mod sdei;
 mod sdei_bound;
 mod sdei_hostile;
+mod sdei_kexec;
 mod sdei_off;
 pub mod storm;
 mod sweep;
@@ -76,6 +77,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("sdei-bound-ppi", 1, sdei_bound::ppi),
     ("sdei-bound-spi", 2, sdei_bound::spi),
     ("sdei-critical", 1, sdei_bound::critical),
+    ("sdei-next-kernel", 1, sdei_kexec::next_kernel),
     ("sdei-hostile", 2, sdei_hostile::hostile),
     ("sdei-off-in-handler", 2, sdei_off::off_in_handler),
     ("sdei-stopped-in-handler", 2, sdei_off::stopped),

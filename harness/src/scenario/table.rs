@@ -307,6 +307,13 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "sdei-next-kernel",
+        story: "a kernel dies with events registered and interrupts bound; the next one finds none of it",
+        min_cores: 1,
+        el2: false,
+        ..USUAL
+    },
+    Scenario {
         name: "sdei-bound-ppi",
         story: "a timer bound to a private event: what can be bound; on each core, masked, busy, its line high; given back",
         min_cores: 1,
