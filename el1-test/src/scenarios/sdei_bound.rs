@@ -7,6 +7,7 @@ use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{CNTP_CTL_EL0, CNTP_TVAL_EL0, Writeable};
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use platform::machine;
 
 /// The event of the timer's or the clock's interrupt, for handlers.
 static EVENT: AtomicU64 = AtomicU64::new(0);
@@ -58,7 +59,8 @@ pub fn ppi() {
     let ppi = timer_ppi();
     step!("what can be bound");
     check_eq!(call(id::FEATURES, &[0]), 6 << 16 | 3, "bind slots: 6 shared, 3 private");
-    for bad in [0, 15, 23, 29, 40, 1019, 1020, 1023, 4096, 0xffff_ffff] {
+    let monitors = machine::SECURE_INTERRUPTS.map(u64::from);
+    for bad in [0, 15, 23, 1019, 1020, 1023, 4096, 0xffff_ffff].into_iter().chain(monitors) {
         check_eq!(call(id::BIND, &[bad]), status::INVALID_PARAMETERS, "BIND of {bad}");
     }
     let ppi32 = ppi as u32;
