@@ -60,8 +60,11 @@ fn without_comments(source: &str) -> impl Iterator<Item = &str> {
 /// Tests stand at the end of a file, as everywhere in this project.
 fn rust(source: &str, tests: bool, lines: &mut Lines) {
     let mut in_tests = tests;
-    for line in without_comments(source) {
-        in_tests |= line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
+    let mut rest = without_comments(source).peekable();
+    while let Some(line) = rest.next() {
+        let is_for_tests = line.starts_with("#[cfg(test)]") || line.starts_with("#[cfg(all(test");
+        // Not `mod tests;`, which is a file of its own.
+        in_tests |= is_for_tests && rest.peek().is_some_and(|next| next.ends_with('{'));
         if in_tests {
             lines.tests += 1;
         } else {
@@ -83,6 +86,13 @@ mod tests {
             /* more\n   of it */\n#[cfg(test)]\nmod tests {\n    // no\n    fn c() { unsafe { b() } }\n}\n";
         rust(source, false, &mut lines);
         assert_eq!(lines, Lines { code: 3, tests: 4, assembly: 0, unsafe_blocks: 1 });
+    }
+
+    #[test]
+    fn what_comes_after_a_file_of_tests_is_code() {
+        let mut lines = Lines::default();
+        rust("#[cfg(all(test, not(loom)))]\nmod tests;\nfn a() {}\n", false, &mut lines);
+        assert_eq!((lines.code, lines.tests), (3, 0));
     }
 
     #[test]
