@@ -48,7 +48,7 @@ fn leave_everything_behind() {
 }
 
 /// Whether this is the kernel that dies: it does so when `prepare` is done, and nobody is stopped.
-fn dies_first(prepare: fn()) -> bool {
+pub fn dies_first(prepare: fn()) -> bool {
     if persist::page().phase.get() == 1 {
         step!("the second kernel is up, on core {}", cpu::index());
         return false;
@@ -168,6 +168,13 @@ fn check_policy(operation: u64, bits: u64, expected: Result<u64, i64>) {
     check_eq!(vendor::stop_policy(operation, bits), expected, "STOP_POLICY({operation}, {bits:#x})");
 }
 
+fn check_nobody_is_taken_back() {
+    for index in percpu::others() {
+        check_eq!(cpu_on(index), psci::ALREADY_ON, "CPU_ON of core {index} with reclaim off");
+        check_on(index);
+    }
+}
+
 /// With `reclaim` off nothing is taken back. On again and locked, it stays on.
 pub fn reclaim_off() {
     let without_reclaim = || {
@@ -179,10 +186,7 @@ pub fn reclaim_off() {
         return;
     }
     check_policy(policy::GET, 0, Ok(0));
-    for index in percpu::others() {
-        check_eq!(cpu_on(index), psci::ALREADY_ON, "CPU_ON of core {index} with reclaim off");
-        check_on(index);
-    }
+    check_nobody_is_taken_back();
     check_policy(policy::SET, 1 << 3, Err(status::INVALID_PARAMETERS));
     check_policy(2, 0, Err(status::INVALID_PARAMETERS));
     let locked = policy::RECLAIM | policy::LOCK;
@@ -201,10 +205,7 @@ pub fn no_reclaim_in_tree() {
     if dies_first(kept) {
         return;
     }
-    for index in percpu::others() {
-        check_eq!(cpu_on(index), psci::ALREADY_ON, "CPU_ON of core {index} with reclaim off");
-        check_on(index);
-    }
+    check_nobody_is_taken_back();
 }
 
 /// The device tree says `fence` and `policy-locked`.

@@ -1,5 +1,6 @@
 //! Cores that no interrupt of the kernel reaches, and cores that it knows nothing of. The firmware stops them all the same.
 
+use crate::scenarios::ownership;
 use crate::scenarios::panics::{everybody_runs_and_crash_kernel_is_loaded, is_second_kernel};
 use crate::vendor::{self, Outcome};
 use crate::{check, cpu, exception, gic, heartbeat, kexec, mmu, panic, percpu, persist, psci, smp, stop, verify};
@@ -195,16 +196,11 @@ pub fn takeback_stop_others() {
 
 /// Whether this is the kernel that dies. It does not come back then.
 fn dies_first() -> bool {
-    if persist::page().phase.get() == 1 {
-        step!("the second kernel is up, on core {}", cpu::index());
-        return false;
-    }
-    persist::page().phase.set(1);
-    smp::bring_up_all();
-    kexec::load();
-    step!("core 1 is wedged, the others run; core {} starts the next kernel without stopping them", cpu::index());
-    wedge_core(1, Wedge::Loop);
-    kexec::start()
+    ownership::dies_first(|| {
+        smp::bring_up_all();
+        step!("core 1 is wedged, the others run");
+        wedge_core(1, Wedge::Loop);
+    })
 }
 
 /// What wedge_known loads: x0-x30, SP_EL1, SP_EL0, PSTATE's flags.

@@ -4,6 +4,7 @@
 //! crash or a kexec runs from other memory and has another. So a core that is ON in the name of another root has been
 //! left behind (docs/ownership.md).
 
+use crate::context::spsr;
 use smp_stop::Owner;
 
 /// A translation regime below EL3, by the register that has the root of the kernel's half.
@@ -18,8 +19,6 @@ pub enum Regime {
     El2Host = 3,
 }
 
-/// SPSR_EL3: the caller is AArch32.
-const AARCH32: u64 = 1 << 4;
 /// SPSR_EL3: the caller is at EL2 (of the two that can make an SMC).
 const EL2: u64 = 1 << 3;
 /// HCR_EL2.E2H.
@@ -34,7 +33,7 @@ impl Regime {
     /// tables: `None`.
     #[inline]
     pub fn of(pstate: u64, hcr: impl FnOnce() -> u64) -> Option<Self> {
-        if pstate & AARCH32 != 0 {
+        if pstate & spsr::AARCH32 != 0 {
             None
         } else if pstate & EL2 == 0 {
             Some(Self::El1)
