@@ -108,7 +108,7 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     if context & mishap::PANIC != 0 {
         panic!("on a starting core");
     }
-    if KERNEL.arrive(core(index)) == Admission::Park {
+    if KERNEL.arrive(core(index)) != Admission::Go {
         stop::park("refused at the gate");
     }
     if context & mishap::PANIC_LATE != 0 {

@@ -112,6 +112,8 @@ mod target {
                     defmt::info!("stopped while starting");
                     driver::publish_off(me, || {});
                 }
+                // It waits for the next message.
+                Admission::Stale => {}
             }
         }
     }

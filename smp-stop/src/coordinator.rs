@@ -1,11 +1,12 @@
 //! The transitions: every change of a word, and the gates between them.
 
-use crate::word::{Core, CoreWord, Epoch, Kind, Owner, Scope, State, StopWord, Stopping};
+use crate::word::{Claim, Core, CoreWord, Epoch, Kind, Owner, Scope, State, StopWord, Stopping};
 use crate::{AtomicU64, fence};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst};
 
 mod ownership;
+mod rest;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -60,7 +61,7 @@ pub enum Refusal {
 /// Why a core was not claimed for starting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StartError {
-    /// It runs.
+    /// It runs, or is suspended.
     AlreadyOn,
     /// Somebody else is starting it.
     OnPending,
@@ -68,13 +69,15 @@ pub enum StartError {
     Denied,
 }
 
-/// What a started core is to do.
+/// What a core is to do that has been started or woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// Run.
     Go,
     /// Turn itself off: a stop came first.
     Park,
+    /// Nothing, publishing `Off` included: the start was given up. Perhaps there is another.
+    Stale,
 }
 
 /// How far a granted stop has come.
@@ -206,51 +209,84 @@ impl<const N: usize> Coordinator<N> {
         self.word(core).store(word.pack(), Release);
     }
 
-    /// [`Coordinator::start_as`] where nobody keeps account of owners.
+    /// [`Coordinator::start_as`] where nobody keeps account of owners, and no start is ever given up.
     pub fn start(&self, by: Core, target: Core) -> Result<(), StartError> {
-        self.start_as(by, target, Owner::NONE)
+        self.start_as(by, target, Owner::NONE).map(|_| ())
     }
 
     /// `by` claims `target` in order to start it: `Off` becomes `OnPending`, and it belongs to `owner`. On success `by`
-    /// must make it arrive, or take the claim back with [`Coordinator::off`] if that fails.
-    pub fn start_as(&self, by: Core, target: Core, owner: Owner) -> Result<(), StartError> {
+    /// must make it arrive, or take the claim back with [`Coordinator::undo`] if that fails.
+    pub fn start_as(&self, by: Core, target: Core, owner: Owner) -> Result<Claim, StartError> {
+        self.claim(by, target, owner, None)
+    }
+
+    /// The same, and a core that still waits for the start `lost` is started once more (rule 12).
+    pub fn start_again(&self, by: Core, target: Core, owner: Owner, lost: Claim) -> Result<Claim, StartError> {
+        self.claim(by, target, owner, Some(lost))
+    }
+
+    fn claim(&self, by: Core, target: Core, owner: Owner, lost: Option<Claim>) -> Result<Claim, StartError> {
         // The stop word has to be read before the mark: it is idle again only after all marks have been made.
         let denied = |stop: StopWord| {
             stop.stopping.is_some_and(|now| now.condemns(by) || now.condemns(target)) || self.is_condemned(by)
         };
-        loop {
+        let claim = loop {
             let seen = self.word(target).load(Acquire);
-            match CoreWord::unpack(seen).state {
-                State::On => return Err(StartError::AlreadyOn),
-                State::OnPending => return Err(StartError::OnPending),
-                State::Off => {}
+            let word = CoreWord::unpack(seen);
+            match word.state {
+                State::On | State::Suspended => return Err(StartError::AlreadyOn),
+                State::OnPending if word.claim() != lost => return Err(StartError::OnPending),
+                State::OnPending | State::Off => {}
             }
             let stop = self.stopping();
             if denied(stop) {
                 return Err(StartError::Denied);
             }
-            let claimed = CoreWord { state: State::OnPending, condemned: false, epoch: stop.epoch };
+            let (claimed, claim) = word.claimed(stop.epoch);
             if self.word(target).compare_exchange(seen, claimed.pack(), AcqRel, Relaxed).is_ok() {
-                break;
+                break claim;
             }
-        }
+        };
         self.note_owner(target, owner);
         // The gate (rule 5): a stop published before our claim is seen here; one published later sees our claim, and
         // whose it is.
         fence(SeqCst);
         if self.has(Gate::Start) && denied(self.stopping()) {
-            self.off(target);
+            self.undo(target, claim);
             return Err(StartError::Denied);
         }
-        Ok(())
+        Ok(claim)
     }
 
-    /// The started core announces itself: `OnPending` becomes `On`, unless a stop came first (rule 5).
+    /// The start that the core waits for, if it does.
+    pub fn pending(&self, core: Core) -> Option<Claim> {
+        self.core(core).claim()
+    }
+
+    /// The starter takes its claim back: the core is `Off` again. `false`: it has arrived meanwhile, or somebody else has
+    /// given the start up.
+    pub fn undo(&self, target: Core, claim: Claim) -> bool {
+        let mine = |word: CoreWord| word.claim() == Some(claim);
+        let off = |word| mine(word).then_some(CoreWord { state: State::Off, condemned: false, ..word });
+        mine(self.update(target, off))
+    }
+
+    /// [`Coordinator::arrive_as`] where no start is ever given up.
+    pub fn arrive(&self, core: Core) -> Admission {
+        self.pending(core).map_or(Admission::Stale, |claim| self.arrive_as(core, claim))
+    }
+
+    /// The started core announces itself: `OnPending` becomes `On`, unless the start was given up (rule 12) or a stop came
+    /// first (rule 5).
     ///
     /// Whatever was sent to the core while it was `Off` must have been cleared before this call: a stop that does not
     /// find its mark heeded here reaches the core by its stop call.
-    pub fn arrive(&self, core: Core) -> Admission {
-        self.word(core).fetch_or(CoreWord::ARRIVED, AcqRel);
+    pub fn arrive_as(&self, core: Core, claim: Claim) -> Admission {
+        let mine = |word: CoreWord| word.claim() == Some(claim);
+        let on = |word| mine(word).then_some(CoreWord { state: State::On, ..word });
+        if !mine(self.update(core, on)) {
+            return Admission::Stale;
+        }
         fence(SeqCst);
         // As in `start`: first the stop word, then the mark. A stop of just this core counts when it has marked it, no
         // sooner: perhaps it finds that the core is not left behind, and lets go (rule 10).
@@ -270,7 +306,7 @@ impl<const N: usize> Coordinator<N> {
         }
     }
 
-    /// Publishes that a core is `Off`, which has done its last already, or never began. The mark goes with it.
+    /// Publishes that a core is `Off`, which has done its last already. The mark goes with it.
     pub fn off(&self, core: Core) {
         self.word(core).fetch_and(!CoreWord::FLAGS, AcqRel);
     }

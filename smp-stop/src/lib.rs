@@ -8,8 +8,8 @@
 //!
 //! # States
 //!
-//! One atomic word per core ([`word::CoreWord`]): `Off`, `OnPending`, `On`, a *condemned* mark, and the epoch of the
-//! stop that condemned the core, or else of the newest that it has lived through. One atomic word for the whole machine
+//! One atomic word per core ([`word::CoreWord`]): `Off`, `OnPending`, `On`, `Suspended`, a *condemned* mark, the epoch of the
+//! stop that condemned the core, or else of the newest that it has lived through, and how often it has been woken. One atomic word for the whole machine
 //! ([`word::StopWord`]): idle, or who stops whom, how urgently, in which epoch. Everything is decided by
 //! compare-and-swap on these words. There is no lock, so a core that dies anywhere cannot block a stop.
 //!
@@ -36,6 +36,13 @@
 //! 10. A core belongs to the [`Owner`] that started it. One that is still in use when another owner wants to start it has
 //!     been left behind: it is stopped and started ([`Coordinator::take_back`]). The asker publishes the stop, then looks
 //!     at the owner; a starter publishes the owner, then looks at the stop: so nobody's new core is taken for an old one.
+//! 11. A core that waits to be woken is `Suspended`, and is stopped as if it were `On`: cores are marked first and called
+//!     then, so it sees the mark as it suspends, or is woken by the call and sees it as it resumes. Whether all of a group
+//!     rest at one moment is only known to one of them that has published `Suspended`, then looks at the others, and then
+//!     looks again whether one was woken ([`Coordinator::suspend_last`], [`Coordinator::all_rest`]).
+//! 12. A start that its core does not come for can be given up, by claiming the core once more
+//!     ([`Coordinator::start_again`]). The core arrives with its claim; one that comes late has another, which the word does
+//!     not know any more: it changes nothing, and waits for the new message.
 //!
 //! # Why marks carry an epoch
 //!
@@ -53,8 +60,8 @@
 //! # Using it
 //!
 //! A backend says how to reach cores and how to park ([`Backend`]); [`Coordinator::stop`] does the rest. A core's own
-//! transitions are [`Coordinator::start`] (by the starter), [`Coordinator::arrive`] (by the started) and
-//! [`Coordinator::off`].
+//! transitions are [`Coordinator::start`] (by the starter), [`Coordinator::arrive`] (by the started),
+//! [`Coordinator::suspend`], [`Coordinator::resume`] and [`Coordinator::off`].
 #![cfg_attr(not(loom), no_std)]
 #![forbid(unsafe_code)]
 
@@ -68,7 +75,7 @@ pub use coordinator::Gate;
 pub use coordinator::{Admission, Coordinator, Lost, Refusal, StartError, Ticket, Wait};
 pub use stop::{Backend, Failure, Patience, Stopped, Stragglers, Targets};
 pub use take_back::Untaken;
-pub use word::{Core, Epoch, Kind, Owner, Scope, State};
+pub use word::{Claim, Core, Epoch, Kind, Owner, Scope, State};
 
 /// The atomic type of both words, and the fence between publishing one and looking at the other: the explorer's where
 /// interleavings are explored.

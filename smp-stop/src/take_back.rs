@@ -2,7 +2,7 @@
 
 use crate::coordinator::{Coordinator, Refusal, Ticket, Wait};
 use crate::stop::{Backend, Patience, Targets, expired};
-use crate::word::{Core, Kind, Owner};
+use crate::word::{Claim, Core, Kind, Owner};
 
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -28,16 +28,16 @@ impl<const N: usize> Coordinator<N> {
         target: Core,
         owner: Owner,
         patience: Patience,
-    ) -> Result<(), Untaken> {
+    ) -> Result<Claim, Untaken> {
         let mut ticket = self.await_reclaim(backend, by, target, owner, patience)?;
         for attempt in 0..patience.attempts.max(1) {
             if ticket.condemned() > 0 {
                 backend.stop_call(Kind::Stop, Targets::One(target), attempt);
             }
             match self.await_restart(backend, &mut ticket, owner, patience.timeout) {
-                Wait::Complete => return Ok(()),
-                Wait::Lost => return Err(Untaken::Lost),
-                Wait::Waiting => {}
+                Ok(claim) => return Ok(claim),
+                Err(Wait::Lost) => return Err(Untaken::Lost),
+                Err(_) => {}
             }
         }
         self.release(ticket).map_err(|_| Untaken::Lost)?;
@@ -71,17 +71,17 @@ impl<const N: usize> Coordinator<N> {
         ticket: &mut Ticket,
         owner: Owner,
         timeout: Option<u64>,
-    ) -> Wait {
+    ) -> Result<Claim, Wait> {
         let began = backend.now();
         loop {
             // First the clock, as in a stop.
             let late = expired(backend, began, timeout);
             let so_far = match self.poll(ticket) {
                 Wait::Complete => self.restart(ticket, owner),
-                other => other,
+                other => Err(other),
             };
             match so_far {
-                Wait::Waiting if !late => backend.relax(),
+                Err(Wait::Waiting) if !late => backend.relax(),
                 done => return done,
             }
         }

@@ -19,15 +19,44 @@ impl Core {
     }
 }
 
-/// What a core is doing, as far as the coordinator knows.
+/// What a core is doing, as far as the coordinator knows. Each is the two low bits of the core's word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
     /// It executes nothing and can be started.
-    Off,
+    Off = 0,
     /// Somebody is starting it.
-    OnPending,
+    OnPending = CoreWord::CLAIMED as isize,
+    /// It waits, perhaps without power, to be woken. For the outside it is on.
+    Suspended = CoreWord::ARRIVED as isize,
     /// It runs.
-    On,
+    On = (CoreWord::CLAIMED | CoreWord::ARRIVED) as isize,
+}
+
+impl State {
+    /// Whether it is on for the outside, waiting or not.
+    pub const fn is_on(self) -> bool {
+        matches!(self, Self::Suspended | Self::On)
+    }
+}
+
+/// A start that was granted: a number, never 0, that tells it from the other recent starts of the core.
+///
+/// Whoever leaves a message for the started core puts it in, and the core hands it to [`Coordinator::arrive_as`].
+///
+/// [`Coordinator::arrive_as`]: crate::Coordinator::arrive_as
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Claim(u64);
+
+impl Claim {
+    /// The claim with this number, which was one's.
+    pub const fn new(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Its number.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
 }
 
 /// Whom a core belongs to: a number that the coordinator's owner makes of whoever asks for a start, the same for all cores
@@ -153,7 +182,8 @@ impl Epoch {
 
 /// A core's word.
 ///
-/// Packed as: claimed for starting in bit 0, arrived in bit 1 (both: `On`), condemned in bit 2, epoch from bit 3.
+/// Packed as: claimed for starting in bit 0, arrived in bit 1 (both: `On`; arrived alone: `Suspended`), condemned in bit 2,
+/// epoch in bits 43..3, wakings from bit 44.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CoreWord {
     /// What it is doing.
@@ -162,27 +192,27 @@ pub struct CoreWord {
     pub condemned: bool,
     /// The stop that condemned it; when it is not condemned, the newest that it has lived through.
     pub epoch: Epoch,
+    /// How often it has been claimed for starting or has resumed, modulo 2^20. Who sees it at rest (`Off` or `Suspended`)
+    /// twice with the same number knows that it has been at rest in between.
+    pub wakings: u32,
 }
 
 impl CoreWord {
     const CLAIMED: u64 = 1 << 0;
-    pub(crate) const ARRIVED: u64 = 1 << 1;
+    const ARRIVED: u64 = 1 << 1;
     pub(crate) const CONDEMNED: u64 = 1 << 2;
-    /// All that is not the epoch.
+    /// State and mark.
     pub(crate) const FLAGS: u64 = (1 << Self::EPOCH_SHIFT) - 1;
     const EPOCH_SHIFT: u32 = 3;
+    const WAKINGS_SHIFT: u32 = Self::EPOCH_SHIFT + Epoch::BITS;
 
     /// `Off`, as all cores begin.
-    pub const OFF: Self = Self { state: State::Off, condemned: false, epoch: Epoch::ZERO };
+    pub const OFF: Self = Self { state: State::Off, condemned: false, epoch: Epoch::ZERO, wakings: 0 };
 
     pub(crate) const fn pack(self) -> u64 {
-        let state = match self.state {
-            State::Off => 0,
-            State::OnPending => Self::CLAIMED,
-            State::On => Self::CLAIMED | Self::ARRIVED,
-        };
         let condemned = if self.condemned { Self::CONDEMNED } else { 0 };
-        state | condemned | self.epoch.0 << Self::EPOCH_SHIFT
+        let epoch = self.epoch.0 << Self::EPOCH_SHIFT;
+        self.state as u64 | condemned | epoch | (self.wakings as u64) << Self::WAKINGS_SHIFT
     }
 
     pub(crate) const fn unpack(word: u64) -> Self {
@@ -190,11 +220,33 @@ impl CoreWord {
             state: match word & (Self::CLAIMED | Self::ARRIVED) {
                 0 => State::Off,
                 Self::CLAIMED => State::OnPending,
+                Self::ARRIVED => State::Suspended,
                 _ => State::On,
             },
             condemned: word & Self::CONDEMNED != 0,
             epoch: Epoch(word >> Self::EPOCH_SHIFT & Epoch::MASK),
+            wakings: (word >> Self::WAKINGS_SHIFT) as u32,
         }
+    }
+
+    /// The core leaves its rest, and is then this.
+    pub(crate) const fn woken(self, state: State) -> Self {
+        Self { state, wakings: self.wakings.wrapping_add(1), ..self }
+    }
+
+    /// Claimed for starting, by somebody who has seen a stop word of this epoch.
+    pub(crate) const fn claimed(self, epoch: Epoch) -> (Self, Claim) {
+        let word = Self { condemned: false, epoch, ..self.woken(State::OnPending) };
+        (word, word.last_claim())
+    }
+
+    /// The start that the core waits for, if it does.
+    pub(crate) const fn claim(self) -> Option<Claim> {
+        if matches!(self.state, State::OnPending) { Some(self.last_claim()) } else { None }
+    }
+
+    const fn last_claim(self) -> Claim {
+        Claim((self.wakings as u64) << Self::WAKINGS_SHIFT | Self::CLAIMED)
     }
 }
 
@@ -289,14 +341,28 @@ mod tests {
 
     #[test]
     fn core_words_survive_packing() {
-        for state in [State::Off, State::OnPending, State::On] {
+        for state in [State::Off, State::OnPending, State::Suspended, State::On] {
             for condemned in [false, true] {
-                for epoch in [0, 1, Epoch::MASK] {
-                    let word = CoreWord { state, condemned, epoch: Epoch(epoch) };
+                for (epoch, wakings) in [(0, 0), (1, 1), (Epoch::MASK, 0), (0, (1 << 20) - 1)] {
+                    let word = CoreWord { state, condemned, epoch: Epoch(epoch), wakings };
                     assert_eq!(CoreWord::unpack(word.pack()), word);
                 }
             }
         }
+    }
+
+    #[test]
+    fn claims_differ_and_outlast_a_mark_and_the_wrap() {
+        let claimed = |word: CoreWord| CoreWord::unpack(word.claimed(Epoch::ZERO).0.pack());
+        let first = claimed(CoreWord::OFF);
+        let marked = CoreWord { condemned: true, epoch: Epoch(7), ..first };
+        assert!(marked.claim().is_some_and(|claim| Some(claim) == first.claim() && claim.number() != 0));
+        assert_ne!(claimed(first).claim(), first.claim());
+        assert_eq!(CoreWord { state: State::On, ..first }.claim(), None);
+        let last = CoreWord { wakings: (1 << 20) - 1, epoch: Epoch(Epoch::MASK), ..first };
+        let wrapped = CoreWord::unpack(last.claimed(last.epoch).0.pack());
+        assert_eq!((wrapped.wakings, wrapped.epoch), (0, last.epoch));
+        assert!(wrapped.claim().is_some_and(|claim| claim.number() != 0));
     }
 
     #[test]

@@ -112,7 +112,7 @@ impl Machine {
                     continue;
                 }
                 me.poked.store(false, SeqCst);
-                if self.coordinator.arrive(core(index)) == Admission::Park {
+                if self.coordinator.arrive(core(index)) != Admission::Go {
                     self.coordinator.off(core(index));
                     continue;
                 }

@@ -189,6 +189,7 @@ fn print(
         let state = match word.state {
             State::Off => continue,
             State::OnPending => ": OnPending",
+            State::Suspended => ": Suspended",
             State::On => ": On",
         };
         let mark = if word.condemned { ", condemned" } else { "" };

@@ -9,7 +9,7 @@ use crate::stop::{self, COORDINATOR, policy};
 use aarch64_cpu::registers::*;
 use arm_psci::{AffinityInfo, ErrorCode};
 use platform::machine;
-use smp_stop::{Core, Owner, StartError, State, Untaken};
+use smp_stop::{Claim, Core, Owner, StartError, State, Untaken};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
 #[inline]
@@ -22,7 +22,7 @@ pub fn core_of(mpidr: u64) -> Option<Core> {
 #[inline]
 pub fn is_already_on(target: u64, entry: u64, caller: Owner) -> bool {
     let Some(target) = core_of(target) else { return false };
-    address::is_entry(entry) && COORDINATOR.state(target) == State::On && !is_left_behind(target, caller)
+    address::is_entry(entry) && COORDINATOR.state(target).is_on() && !is_left_behind(target, caller)
 }
 
 /// CPU_ON (DEN0022, 5.1.4), with the caller's whole context saved. A core that belongs to another kernel is stopped before it
@@ -33,10 +33,9 @@ pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: 
     if !address::is_entry(entry) {
         return Err(ErrorCode::InvalidAddress);
     }
-    claim(me, context, target, caller)?;
+    let claim = claim(me, context, target, caller)?;
     let start = Start { entry, context_id, big_endian: caller_is_big_endian() };
-    if !power::start(me.core(), target, start) {
-        COORDINATOR.off(target);
+    if !power::start(me.core(), target, start) && COORDINATOR.undo(target, claim) {
         return Err(ErrorCode::InternalFailure);
     }
     Ok(0)
@@ -44,7 +43,7 @@ pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: 
 
 /// Claims a core that is OFF, or takes it back. While a core of the old kernel turns it off and on again it looks like the one,
 /// then like the other.
-fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result<(), ErrorCode> {
+fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result<Claim, ErrorCode> {
     const TRIES: u32 = 4;
     for _ in 0..TRIES {
         match claim_off(me.core(), target, caller) {
@@ -52,7 +51,7 @@ fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result
             claimed => return claimed.map_err(code),
         }
         match stop::take_back(me, context, target, caller) {
-            Ok(()) => return Ok(()),
+            Ok(claim) => return Ok(claim),
             // Meanwhile it has turned off by itself, or another core was faster.
             Err(Untaken::NotForeign) => {}
             Err(Untaken::TimedOut | Untaken::Lost) => break,
@@ -77,7 +76,7 @@ fn is_left_behind(target: Core, caller: Owner) -> bool {
 
 /// Claims a core that is OFF. Somebody else may be starting it, or stopping just this core: that takes little time, and a
 /// caller can do more with SUCCESS or ALREADY_ON than with ON_PENDING or DENIED, so waits until it is clear.
-fn claim_off(me: Core, target: Core, caller: Owner) -> Result<(), StartError> {
+fn claim_off(me: Core, target: Core, caller: Owner) -> Result<Claim, StartError> {
     const MICROSECONDS: u64 = 1_000_000;
     let patience = stop::timeout(MICROSECONDS);
     let began = power::now();
@@ -127,7 +126,7 @@ pub fn affinity_info(mpidr: u64, level: u32) -> Answer {
 /// A state as AFFINITY_INFO has it.
 pub fn affinity_state(state: State) -> u64 {
     let info = match state {
-        State::On => AffinityInfo::On,
+        State::On | State::Suspended => AffinityInfo::On,
         State::Off => AffinityInfo::Off,
         State::OnPending => AffinityInfo::OnPending,
     };

@@ -226,7 +226,7 @@ fn signal(me: &PerCore, number: u32, target: u64) -> Answer {
         return Err(Error::InvalidParameters);
     }
     let target = core(target)?;
-    if COORDINATOR.core(target).state != smp_stop::State::On {
+    if !COORDINATOR.state(target).is_on() {
         return Err(Error::InvalidParameters);
     }
     deliver::signal(me, target);

@@ -28,7 +28,9 @@ mod target {
     use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
     use abi::call::kind;
     use platform::machine;
-    use smp_stop::{Backend, Core, Kind, Owner, Patience, Scope, State, Stopped, Stragglers, Targets, Untaken};
+    use smp_stop::{
+        Backend, Claim, Core, Kind, Owner, Patience, Scope, State, Stopped, Stragglers, Targets, Untaken,
+    };
 
     /// A second in microseconds, as [`timeout`] takes it.
     const SECOND: u64 = 1_000_000;
@@ -145,11 +147,11 @@ mod target {
     }
 
     /// Stops a core that another kernel has left behind, and claims it for the caller's. A caller that loses is parked.
-    pub fn take_back(me: &PerCore, context: &Context, target: Core, owner: Owner) -> Result<(), Untaken> {
+    pub fn take_back(me: &PerCore, context: &Context, target: Core, owner: Owner) -> Result<Claim, Untaken> {
         let backend = El3 { me, context, then: Then::Return };
         let outcome = COORDINATOR.take_back(&backend, me.core(), target, owner, thorough());
         match outcome {
-            Ok(()) => defmt::info!("core {=u64} taken back", target.index() as u64),
+            Ok(_) => defmt::info!("core {=u64} taken back", target.index() as u64),
             Err(Untaken::NotForeign) => {}
             Err(Untaken::TimedOut) => defmt::error!("core {=u64} did not stop", target.index() as u64),
             Err(Untaken::Lost) => park(me, context),

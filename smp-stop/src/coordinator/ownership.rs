@@ -1,7 +1,7 @@
 //! Rule 10: whom a core belongs to, and how another owner gets it.
 
-use super::{Coordinator, Gate, Refusal, Ticket, Wait};
-use crate::word::{Core, CoreWord, Kind, Owner, Scope, State};
+use super::{Coordinator, Gate, Lost, Refusal, Ticket, Wait};
+use crate::word::{Claim, Core, CoreWord, Kind, Owner, Scope, State};
 use core::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 
 impl<const N: usize> Coordinator<N> {
@@ -39,26 +39,24 @@ impl<const N: usize> Coordinator<N> {
     }
 
     /// Ends a stop of one core, which has come, and claims the core in the same step: nobody can get in between. Then
-    /// (`Complete`) `by` has to make it arrive, as after [`Coordinator::start_as`].
+    /// `by` has to make it arrive, as after [`Coordinator::start_as`].
     ///
-    /// `Waiting`: somebody has claimed it, and is just seeing that he may not.
-    pub fn restart(&self, ticket: &Ticket, owner: Owner) -> Wait {
-        let Scope::One(target) = ticket.stopping.scope else { return Wait::Waiting };
+    /// `Waiting`: somebody has claimed it, and is just seeing that he may not. `Lost`: another stop has taken over.
+    pub fn restart(&self, ticket: &Ticket, owner: Owner) -> Result<Claim, Wait> {
+        let Scope::One(target) = ticket.stopping.scope else { return Err(Wait::Waiting) };
         let seen = self.word(target).load(Acquire);
-        let claimed = CoreWord { state: State::OnPending, condemned: false, epoch: ticket.word.epoch };
-        if CoreWord::unpack(seen).state != State::Off
+        let word = CoreWord::unpack(seen);
+        let (claimed, claim) = word.claimed(ticket.word.epoch);
+        if word.state != State::Off
             || self.word(target).compare_exchange(seen, claimed.pack(), AcqRel, Relaxed).is_err()
         {
-            return Wait::Waiting;
+            return Err(Wait::Waiting);
         }
         self.note_owner(target, owner);
         // The claim's gate: a stop that takes over has changed the word, or will find the claim.
-        match self.end(ticket) {
-            Ok(()) => Wait::Complete,
-            Err(_) => {
-                self.off(target);
-                Wait::Lost
-            }
-        }
+        self.end(ticket).map(|()| claim).map_err(|Lost| {
+            self.undo(target, claim);
+            Wait::Lost
+        })
     }
 }

@@ -203,7 +203,7 @@ impl<const N: usize> Machine<N> {
                     assert!(!self.runs(index) && !word.condemned, "core {index} is off and runs: {word:?}")
                 }
                 State::OnPending => panic!("core {index} was claimed and never started"),
-                State::On => {
+                State::On | State::Suspended => {
                     assert!(!word.condemned, "lost core {index}: it was to be stopped and runs on for ever")
                 }
             }
@@ -290,6 +290,7 @@ impl<const N: usize> Life<N> {
                 machine.coordinator.off(self.core);
                 machine.ledger.with(|ledger| ledger.dies(self.core));
             }
+            Admission::Stale => unreachable!("no start is given up"),
         }
     }
 
