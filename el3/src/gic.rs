@@ -119,15 +119,29 @@ pub fn init_core(me: &PerCore) {
     }
     put(field!(sgi, ipriorityr), SGI as usize / 4, PRIORITIES & !(0xff << (8 * (SGI % 4))));
     put(field!(sgi, isenabler), 0, SGI_BIT);
+    init_interface();
+    forget(&mut registers, false);
+    GicCpuInterface::enable_group0(true);
+    isb();
+}
 
+/// The calling core has its power again after it was suspended or frozen. Its redistributor had power all along, and is as it was.
+pub fn resume_core(me: &PerCore) {
+    // SAFETY: as in `init_core`.
+    let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
+    wake_redistributor(&mut registers);
+    init_interface();
+    reset_interface();
+    GicCpuInterface::enable_group0(true);
+    isb();
+}
+
+fn init_interface() {
     let sre = IccSreEl3::SRE | IccSreEl3::DFB | IccSreEl3::DIB | IccSreEl3::ENABLE;
     // SAFETY: system registers are the only interface that the monitor uses.
     unsafe { el3::write_icc_sre_el3(sre) };
     isb();
     el3::write_icc_ctlr_el3(IccCtlrEl3::empty());
-    forget(&mut registers);
-    GicCpuInterface::enable_group0(true);
-    isb();
 }
 
 /// Writes one register of several.
@@ -151,14 +165,27 @@ fn wake_redistributor(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
 }
 
 /// Drops whatever is pending or active for the calling core, Group 0 and non-secure alike. When a life ends, so that
-/// what it left cannot keep the core from being woken; and before the next, for what came in between.
-pub fn reset_core(me: &PerCore) {
+/// what it left cannot keep the core from being woken; and before the next, for what came in between. `keep`: what is
+/// pending for the software below is not dropped.
+pub fn reset_core(me: &PerCore, keep: bool) {
     // SAFETY: as in `init_core`.
     let mut registers = unsafe { redistributor_at(me.redistributor.load(Relaxed) as usize) };
-    forget(&mut registers);
+    forget(&mut registers, keep);
 }
 
-fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
+fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>, keep: bool) {
+    reset_interface();
+    let mut sgi = field!(registers, sgi);
+    put(field!(sgi, icactiver), 0, u32::MAX);
+    put(field!(sgi, icpendr), 0, if keep { SGI_BIT } else { u32::MAX });
+    // A read of the same device returns after the writes have taken effect: one that came late would drop an interrupt
+    // that is sent once this core is known to be On or Off.
+    let _ = field!(sgi, icpendr).get(0).map(|register| register.read());
+    barrier::dsb(barrier::SY);
+}
+
+/// The calling core's CPU interface as after a reset, but open: nothing is active, and every priority is let through.
+fn reset_interface() {
     // SAFETY: what Group 0 interrupt was being handled is being forgotten.
     unsafe { el1::write_icc_ap0r0_el1(0) };
     // SAFETY: with SCR_EL3.NS set this is the non-secure bank, and nothing non-secure runs on this core.
@@ -173,14 +200,22 @@ fn forget(mut registers: &mut UniqueMmioPointer<GicrSgi>) {
         GicCpuInterface::end_interrupt(IntId::sgi(0), InterruptGroup::Group1);
         isb();
     }
-    let mut sgi = field!(registers, sgi);
-    put(field!(sgi, icactiver), 0, u32::MAX);
-    put(field!(sgi, icpendr), 0, u32::MAX);
-    // A read of the same device returns after the writes have taken effect: one that came late would drop an interrupt
-    // that is sent once this core is known to be On or Off.
-    let _ = field!(sgi, icpendr).get(0).map(|register| register.read());
-    barrier::dsb(barrier::SY);
     GicCpuInterface::set_priority_mask(PRIORITY_MASK);
+}
+
+/// Any interrupt that is pending and enabled for the calling core ends a wait from now on.
+pub fn listen(_me: &PerCore) {
+    reset_interface();
+    GicCpuInterface::enable_group1_non_secure(true);
+    isb();
+}
+
+/// Waits until an interrupt is pending for the calling core. It stays pending.
+pub fn doze() {
+    while el1::read_isr_el1().bits() == 0 {
+        barrier::dsb(barrier::SY);
+        aarch64_cpu::asm::wfi();
+    }
 }
 
 /// Nothing non-secure reaches the core any more.

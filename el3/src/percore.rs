@@ -6,6 +6,8 @@
 
 use crate::MAX_CORES;
 use crate::context::Context;
+use crate::power::Frozen;
+use crate::psci::residency::Residency;
 use abi::record;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use smp_stop::Core;
@@ -30,6 +32,14 @@ pub struct PerCore {
     pub owner: AtomicU64,
     /// How it is to start.
     pub start: crate::power::Mailbox,
+    /// How it is to begin anew after a power-down that it has asked for itself.
+    pub resume: crate::power::Mailbox,
+    /// The power state that it has asked for last (`psci::power_state`).
+    pub asked: AtomicU64,
+    /// The power states that it was in.
+    pub residency: Residency,
+    /// It is OFF by CPU_FREEZE, and this was its owner.
+    pub frozen: Frozen,
     /// The log frame that it is making.
     #[cfg(target_os = "none")]
     pub draft: crate::log::Draft,
@@ -75,6 +85,10 @@ impl PerCore {
         self.redistributor.store(redistributor as u64, Relaxed);
         self.owner.store(0, Relaxed);
         self.start.clear();
+        self.resume.clear();
+        self.asked.store(0, Relaxed);
+        self.residency.clear();
+        self.frozen.clear();
         #[cfg(target_os = "none")]
         self.draft.clear();
         #[cfg(target_os = "none")]

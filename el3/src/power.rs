@@ -10,12 +10,13 @@ mod driver;
 #[path = "power/waiting.rs"]
 mod driver;
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::*};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::*};
+use smp_stop::Owner;
 
 /// Where and how a core is to start, left by the one that starts it.
 pub struct Mailbox {
-    /// 1: the rest is valid, go.
-    go: AtomicU32,
+    /// Which start it is, never 0; 0: the rest is not valid.
+    number: AtomicU64,
     big_endian: AtomicU32,
     entry: AtomicU64,
     context_id: AtomicU64,
@@ -35,28 +36,56 @@ pub struct Start {
 impl Mailbox {
     /// Nothing in it.
     pub fn clear(&self) {
-        self.go.store(0, Relaxed);
+        self.number.store(0, Relaxed);
     }
 
-    /// Leaves a message. Only the core that claimed the owner of the mailbox (`Coordinator::start`) may.
-    pub fn put(&self, start: Start) {
+    /// Leaves the message of a start with this number. Only the core that claimed the owner of the mailbox
+    /// (`Coordinator::start_as`) may, or the owner itself. One that is given up (`Coordinator::start_again`) was
+    /// made more than a second ago, so its message is not just being written.
+    pub fn put(&self, start: Start, number: u64) {
         self.entry.store(start.entry, Relaxed);
         self.context_id.store(start.context_id, Relaxed);
         self.big_endian.store(u32::from(start.big_endian), Relaxed);
-        self.go.store(1, Release);
+        self.number.store(number, Release);
     }
 
-    /// Takes the message, if there is one.
-    pub fn take(&self) -> Option<Start> {
-        if self.go.load(Acquire) == 0 {
+    /// Takes the message, if there is one, and its number.
+    pub fn take(&self) -> Option<(Start, u64)> {
+        let number = self.number.load(Acquire);
+        if number == 0 {
             return None;
         }
-        self.go.store(0, Relaxed);
-        Some(Start {
+        self.number.store(0, Relaxed);
+        let start = Start {
             entry: self.entry.load(Relaxed),
             context_id: self.context_id.load(Relaxed),
             big_endian: self.big_endian.load(Relaxed) != 0,
-        })
+        };
+        Some((start, number))
+    }
+}
+
+/// Whether a core is OFF by CPU_FREEZE, and whose it was then. What is pending for it is kept for its owner, and for nobody else.
+pub struct Frozen {
+    is: AtomicBool,
+    owner: AtomicU64,
+}
+
+impl Frozen {
+    /// It is not.
+    pub fn clear(&self) {
+        self.is.store(false, Relaxed);
+    }
+
+    /// The core, which belongs to `owner`, freezes.
+    pub fn set(&self, owner: Owner) {
+        self.owner.store(owner.number(), Relaxed);
+        self.is.store(true, Relaxed);
+    }
+
+    /// Whether the core is frozen, and `owner` is still its owner.
+    pub fn is_kept_for(&self, owner: Owner) -> bool {
+        self.is.load(Relaxed) && self.owner.load(Relaxed) == owner.number()
     }
 }
 
@@ -69,7 +98,7 @@ mod target {
     use crate::{exception, gic, sdei};
     use aarch64_cpu::asm::barrier;
     use core::sync::atomic::Ordering::Relaxed;
-    use smp_stop::{Admission, Core};
+    use smp_stop::{Admission, Claim, Core};
 
     /// The physical counter, in ticks of CNTFRQ_EL0.
     pub fn now() -> u64 {
@@ -80,9 +109,9 @@ mod target {
 
     /// Makes a claimed core arrive. `false`: it cannot be started, or `me` has been condemned meanwhile; the claim is to
     /// be taken back.
-    pub fn start(me: Core, target: Core, start: Start) -> bool {
+    pub fn start(me: Core, target: Core, start: Start, claim: Claim) -> bool {
         let target = percore::of(target);
-        target.start.put(start);
+        target.start.put(start, claim.number());
         driver::wake(me, target)
     }
 
@@ -92,7 +121,7 @@ mod target {
         driver::publish_off(me, || {
             sdei::leave(me);
             gic::close_below();
-            gic::reset_core(me);
+            gic::reset_core(me, keeps_pending(me));
         });
         // From here on nothing is touched that a life could own.
         wait()
@@ -102,11 +131,13 @@ mod target {
     pub fn wait() -> ! {
         let me = percore::this();
         loop {
-            let start = driver::message(me);
+            // First the message, then the gate: its claim says whether it is still the one.
+            let (start, claim) = driver::message(me);
             sdei::start(me);
             me.owner.store(0, Relaxed);
-            gic::reset_core(me);
-            match COORDINATOR.arrive(me.core()) {
+            gic::reset_core(me, keeps_pending(me));
+            me.frozen.clear();
+            match COORDINATOR.arrive_as(me.core(), Claim::new(claim)) {
                 Admission::Go => enter(me, start),
                 Admission::Park => {
                     defmt::info!("stopped while starting");
@@ -118,7 +149,19 @@ mod target {
         }
     }
 
-    fn enter(me: &PerCore, start: Start) -> ! {
+    /// Whether what is pending for the calling core outlives this OFF state.
+    pub fn keeps_pending(me: &PerCore) -> bool {
+        me.frozen.is_kept_for(COORDINATOR.owner(me.core()))
+    }
+
+    /// The calling core, which is Suspended, has no power until an interrupt comes for it. Returns then where it keeps its
+    /// state all the same; else the core starts at the reset vector.
+    pub fn sleep(me: &PerCore) {
+        driver::sleep(me);
+    }
+
+    /// The calling core begins below EL3.
+    pub fn enter(me: &PerCore, start: Start) -> ! {
         defmt::debug!("on, entry {=u64:#x}", start.entry);
         let context = lower::prepare(start);
         exception::enter(me.core(), context)
@@ -128,24 +171,35 @@ mod target {
 #[cfg(target_os = "none")]
 pub use driver::{before_the_end, settle};
 #[cfg(target_os = "none")]
-pub use target::{now, off, start, wait};
+pub use target::{enter, keeps_pending, now, off, sleep, start, wait};
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn what_is_frozen_is_kept_for_its_owner() {
+        let frozen = Frozen { is: AtomicBool::new(false), owner: AtomicU64::new(0) };
+        assert!(!frozen.is_kept_for(Owner::NONE));
+        frozen.set(Owner::new(5));
+        assert!(frozen.is_kept_for(Owner::new(5)));
+        assert!(!frozen.is_kept_for(Owner::new(6)) && !frozen.is_kept_for(Owner::NONE));
+        frozen.clear();
+        assert!(!frozen.is_kept_for(Owner::new(5)));
+    }
+
+    #[test]
     fn a_message_is_taken_once() {
         let mailbox = Mailbox {
-            go: AtomicU32::new(0),
+            number: AtomicU64::new(0),
             big_endian: AtomicU32::new(0),
             entry: AtomicU64::new(0),
             context_id: AtomicU64::new(0),
         };
         assert_eq!(mailbox.take(), None);
         let start = Start { entry: 0x8000_0000, context_id: 7, big_endian: true };
-        mailbox.put(start);
-        assert_eq!(mailbox.take(), Some(start));
+        mailbox.put(start, 5);
+        assert_eq!(mailbox.take(), Some((start, 5)));
         assert_eq!(mailbox.take(), None);
     }
 }

@@ -9,6 +9,10 @@ use crate::topology::Topology;
 
 /// The most cores: as many as QEMU makes.
 pub const MAX_CORES: usize = 512;
+/// How many cores have consecutive numbers in one cluster, an Aff1: the unit that PSCI's power states have above a core.
+pub const CLUSTER_CORES: usize = 16;
+/// A core in power-down keeps its timers.
+pub const TIMERS_STOP: bool = false;
 
 /// Secure RAM: the monitor's data.
 pub const SECURE_RAM: usize = 0x0e00_0000;
@@ -68,6 +72,8 @@ pub const BOOT_RAM: usize = DRAM as usize;
 pub const BOOT_RAM_SIZE: usize = 2 * DEVICE_TREE_MAX;
 /// Where the next image is expected, and entered, without `-kernel`.
 pub const NEXT_IMAGE: u64 = 0x6000_0000;
+/// So much from there on is taken to be loaded again at each reset.
+pub const NEXT_IMAGE_MAX: u64 = 16 << 20;
 
 /// Aff0 is 0 to 15, Aff1 counts on.
 pub const TOPOLOGY: Topology = Topology { shift: [0, 4, 0], limit: [16, 256, 1] };

@@ -10,6 +10,8 @@ use core::sync::atomic::Ordering::SeqCst;
 
 /// Rounds, unless `delays` says otherwise.
 const ROUNDS: u64 = 200;
+/// What a stop and a reset never take.
+const LONG_SECONDS: u64 = 10;
 
 /// What is noted between rounds.
 struct Notes {
@@ -112,9 +114,17 @@ fn round(notes: &Notes, rounds: u64) {
         smp::run_on(rebooter, reboot_when_due, 0);
     }
     cpu::unmask_interrupts();
-    // Time enough for everybody to be ready. While the crash stop is held up the reboot comes in the middle of it.
-    let start = cpu::now() + 2 * startup;
-    notes.reboot.set(if holds_the_crash(round) { start + startup } else { start - startup + delay });
+    // Time enough for everybody to be ready. While the crash stop is held up the reboot comes in the middle of it. The first
+    // round gives the reboot all the time that it can need, the last one the crash: on a busy machine a core may come later
+    // than the whole sweep is long.
+    let ready = cpu::now() + 2 * startup;
+    let start = if round == 0 { ready + LONG_SECONDS * cpu::frequency() } else { ready };
+    notes.reboot.set(match round {
+        0 => ready,
+        _ if round + 1 == rounds => start + LONG_SECONDS * cpu::frequency(),
+        _ if holds_the_crash(round) => start + startup,
+        _ => start - startup + delay,
+    });
     if rebooter == starter && notes.reboot.get() < start {
         reboot_when_due(0);
     }

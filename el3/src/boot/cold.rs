@@ -1,16 +1,17 @@
 //! The boot core's way from reset to the next image, and the others' to OFF.
 
 use super::tree::Tree;
-use super::{COUNT, handover, lower};
+use super::{COUNT, clear, handover, lower};
 use crate::memory::{self, Builder};
 use crate::percore::{self, PerCore, SHARED_OFFSET};
 use crate::power;
-use crate::psci::address;
+use crate::psci::memory::is_protected;
+use crate::psci::{address, suspend};
 use crate::stop::{COORDINATOR, policy};
 use crate::{MAX_CORES, exception, gic, log};
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
-use smp_stop::Core;
+use smp_stop::{Core, State};
 
 /// Called once, by the boot core, on the boot stack, with translation off (reset.S).
 pub extern "C" fn cold_boot() -> ! {
@@ -23,7 +24,14 @@ pub extern "C" fn cold_boot() -> ! {
     unsafe { memory::enable() };
 
     let machine = handover::device_tree().map(Tree::machine);
-    address::set_dram_end(machine.map_or(machine::MEMORY_END, |machine| machine.memory_end));
+    let memory_end = machine.map_or(machine::MEMORY_END, |machine| machine.memory_end);
+    address::set_dram_end(memory_end);
+    if is_protected() {
+        let Ok(()) = clear::clear(&mut map, memory_end, handover::tree_extent()) else {
+            panic!("cannot clear memory")
+        };
+        defmt::info!("memory cleared");
+    }
     if let Some(machine) = machine {
         policy::init(machine.policy.set, machine.policy.clear);
     }
@@ -52,8 +60,18 @@ pub extern "C" fn cold_boot() -> ! {
 pub extern "C" fn secondary_boot() -> ! {
     machine::init_core();
     lower::init();
-    gic::init_core(percore::this());
+    let me = percore::this();
+    let is_asleep = COORDINATOR.state(me.core()) == State::Suspended;
+    if is_asleep || power::keeps_pending(me) {
+        gic::resume_core(me);
+    } else {
+        gic::init_core(me);
+    }
     gic::close_below();
+    if is_asleep {
+        // SAFETY: it is this core's own, saved when it suspended; it starts with its stack below, and holds no reference.
+        suspend::resume(me, unsafe { &*percore::context(me.core()) })
+    }
     power::wait()
 }
 

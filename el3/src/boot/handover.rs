@@ -5,9 +5,11 @@
 //! to the device, the command line.
 
 use super::image::{self, Cores, Places};
+use super::nodes::ALWAYS;
 use super::tree::overlay::{self, Name, Node, Property};
 use super::tree::{Machine, Tree};
 use crate::log;
+use crate::memory::clean;
 use crate::power::Start;
 use crate::text::Text;
 use platform::fw_cfg::{DmaError, FwCfg, Key, Request};
@@ -73,6 +75,13 @@ pub fn device_tree() -> Option<Tree<'static>> {
     Tree::new(bytes)
 }
 
+/// How many bytes the tree that the machine left has; 0 if there is none.
+pub fn tree_extent() -> usize {
+    // SAFETY: as in `device_tree`.
+    let bytes = unsafe { core::slice::from_raw_parts(machine::DEVICE_TREE as *const u8, machine::DEVICE_TREE_MAX) };
+    Tree::extent(bytes).unwrap_or(0)
+}
+
 /// Prepares the next image, and says how to enter it. `machine` is what the tree says, if there is one.
 pub fn prepare(machine: Option<&Machine>) -> Start {
     match next(machine) {
@@ -98,6 +107,11 @@ fn give_up(error: Error) -> ! {
     }
 }
 
+/// Whether there is a kernel to be fetched.
+pub fn has_kernel(loader: &FwCfg) -> bool {
+    loader.number(Key::KernelSize) != 0
+}
+
 /// What a kernel is told in `/chosen`.
 struct Chosen {
     places: Places,
@@ -107,7 +121,7 @@ struct Chosen {
 
 fn next(machine: Option<&Machine>) -> Result<Start, Error> {
     // SAFETY: the device is mapped until `Builder::leave_boot`, which is later.
-    let loader = unsafe { machine::fw_cfg() }.filter(|loader| loader.number(Key::KernelSize) != 0);
+    let loader = unsafe { machine::fw_cfg() }.filter(has_kernel);
     let context_id = if machine.is_some() { machine::DEVICE_TREE as u64 } else { 0 };
     let machine_end = match machine {
         Some(machine) if machine.memory_end <= BOOT_RAM_END => return Err(Error::NoMemory),
@@ -181,45 +195,6 @@ fn complete(chosen: Option<&Chosen>) -> Result<(), overlay::Error> {
     Ok(())
 }
 
-const fn property(name: &'static [u8], value: &'static [u8]) -> Property<'static> {
-    Property { name: Name::new(name), value }
-}
-
-const METHOD: Property = property(b"method", b"smc\0");
-const TWO: &[u8] = &2_u32.to_be_bytes();
-const SECURE_RAM: [u8; 16] = ((machine::SECURE_RAM as u128) << 64 | machine::SECURE_RAM_SIZE as u128).to_be_bytes();
-
-/// What is always in the tree (docs/boot.md).
-static ALWAYS: [Node; 4] = [
-    Node {
-        name: b"psci",
-        properties: &[property(b"compatible", b"arm,psci-1.0\0arm,psci-0.2\0"), METHOD],
-        children: &[],
-    },
-    Node {
-        name: b"cpus",
-        properties: &[],
-        children: &[&Node { name: b"cpu@", properties: &[property(b"enable-method", b"psci\0")], children: &[] }],
-    },
-    Node { name: b"firmware", properties: &[], children: &[&STANDSTILL, &SDEI] },
-    Node {
-        name: b"reserved-memory",
-        properties: &[property(b"#address-cells", TWO), property(b"#size-cells", TWO), property(b"ranges", b"")],
-        children: &[&Node {
-            name: machine::SECURE_RAM_NODE,
-            properties: &[property(b"reg", &SECURE_RAM), property(b"no-map", b"")],
-            children: &[],
-        }],
-    },
-];
-const STANDSTILL: Node = Node {
-    name: b"standstill",
-    properties: &[property(b"compatible", b"standstill,stop-1.0\0"), METHOD],
-    children: &[],
-};
-const SDEI: Node =
-    Node { name: b"sdei", properties: &[property(b"compatible", b"arm,sdei-1.0\0"), METHOD], children: &[] };
-
 /// Calls `then` with what is to be in the tree.
 fn with_overlay<T>(chosen: Option<&Chosen>, then: impl FnOnce(&Node) -> T) -> T {
     const BOOTARGS: Name = Name::new(b"bootargs");
@@ -239,19 +214,4 @@ fn with_overlay<T>(chosen: Option<&Chosen>, then: impl FnOnce(&Node) -> T) -> T 
     let with_chosen = [psci, cpus, firmware, reserved, &Node { name: b"chosen", properties, children: &[] }];
     let children = if chosen.is_some() { &with_chosen[..] } else { &with_chosen[..ALWAYS.len()] };
     then(&Node { name: b"", properties: &[], children })
-}
-
-/// The next image begins with its caches off: what is written must be in memory, and nothing may be left in a cache.
-#[inline(never)]
-fn clean(start: usize, size: usize) {
-    use aarch64_cpu::asm::barrier;
-    // DminLine: log2 of words (DDI0487, CTR_EL0).
-    let line = 4 << (arm_sysregs::el0::accessors::read_ctr_el0().bits() >> 16 & 0xf);
-    let mut address = start;
-    while address < start + size {
-        // SAFETY: cleaning and invalidating changes nothing that a program sees; the address is in `BOOT_RAM`.
-        unsafe { core::arch::asm!("dc civac, {}", in(reg) address, options(nostack, preserves_flags)) };
-        address += line;
-    }
-    barrier::dsb(barrier::SY);
 }

@@ -1,11 +1,14 @@
 //! From reset to the next image.
 
+pub mod clear;
 #[cfg(target_os = "none")]
 mod cold;
 #[cfg(target_os = "none")]
 mod handover;
 pub mod image;
 pub mod lower;
+#[cfg(target_os = "none")]
+mod nodes;
 pub mod tree;
 
 #[cfg(target_os = "none")]

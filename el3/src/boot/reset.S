@@ -34,8 +34,8 @@ reset_vector:
     // The boot core.
     adrp    x0, __bss_start
     add     x0, x0, :lo12:__bss_start
-    adrp    x1, __bss_end
-    add     x1, x1, :lo12:__bss_end
+    adrp    x1, __bss_clear_end
+    add     x1, x1, :lo12:__bss_clear_end
 1:  stp     xzr, xzr, [x0], #16     // both ends are 16-byte aligned by the linker script
     cmp     x0, x1
     b.lo    1b

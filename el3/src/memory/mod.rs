@@ -10,6 +10,7 @@ use aarch64_paging::MapError;
 use aarch64_paging::descriptor::{El23Attributes as Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El3, MemoryRegion, PageTable, RootTable, Translation};
 use core::cell::UnsafeCell;
+use core::ops::Range;
 use core::ptr::NonNull;
 use platform::machine;
 use smp_stop::Core;
@@ -129,6 +130,27 @@ impl Builder {
         Ok(map)
     }
 
+    /// Maps memory of the levels below, for a while.
+    pub fn open(&mut self, range: Range<u64>) -> Result<(), MapError> {
+        self.identity(range.start as usize, range.end as usize, DATA_BELOW)?;
+        self.publish();
+        Ok(())
+    }
+
+    /// Unmaps it again.
+    pub fn close(&mut self, range: Range<u64>) -> Result<(), MapError> {
+        self.identity(range.start as usize, range.end as usize, Attributes::empty())?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Maps the memory that the boot core has, whatever was unmapped.
+    pub fn boot_ram(&mut self) -> Result<(), MapError> {
+        self.boot_only(DATA_BELOW, DEVICE_BELOW)?;
+        self.publish();
+        Ok(())
+    }
+
     /// What is mapped while nothing runs below.
     fn boot_only(&mut self, memory: Attributes, device: Attributes) -> Result<(), MapError> {
         let start = machine::BOOT_RAM;
@@ -143,11 +165,16 @@ impl Builder {
     pub fn leave_boot(mut self) -> Result<(), MapError> {
         let unmapped = Attributes::empty();
         self.boot_only(unmapped, unmapped)?;
+        self.forget();
+        Ok(())
+    }
+
+    /// What was unmapped is not there any more for this core.
+    fn forget(&self) {
         self.publish();
         // SAFETY: translations are only forgotten; those still wanted are in the tables.
         unsafe { core::arch::asm!("tlbi alle3", options(nostack, preserves_flags)) };
         self.publish();
-        Ok(())
     }
 
     /// Maps a region of redistributors.
@@ -177,6 +204,22 @@ impl Builder {
         aarch64_cpu::asm::barrier::dsb(aarch64_cpu::asm::barrier::ISHST);
         aarch64_cpu::asm::barrier::isb(aarch64_cpu::asm::barrier::SY);
     }
+}
+
+/// What is in these bytes of memory of the levels below is written back, and nothing is left of it in a cache: whoever comes
+/// next begins with caches off.
+#[inline(never)]
+pub fn clean(start: usize, size: usize) {
+    use aarch64_cpu::asm::barrier;
+    // DminLine: log2 of words (DDI0487, CTR_EL0).
+    let line = 4 << (arm_sysregs::el0::accessors::read_ctr_el0().bits() >> 16 & 0xf);
+    let mut address = start;
+    while address < start + size {
+        // SAFETY: cleaning and invalidating changes nothing that a program sees; callers pass what is mapped.
+        unsafe { core::arch::asm!("dc civac, {}", in(reg) address, options(nostack, preserves_flags)) };
+        address += line;
+    }
+    barrier::dsb(barrier::SY);
 }
 
 /// Turns translation and caches on.

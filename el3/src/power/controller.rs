@@ -47,12 +47,12 @@ pub fn publish_off(me: &PerCore, last: impl FnOnce()) {
 
 /// The message that the core was started with. One that got power without a message goes back, and leaves its word to
 /// whoever may be starting it: he waits until the power is gone.
-pub fn message(me: &PerCore) -> Start {
-    let Some(start) = me.start.take() else {
+pub fn message(me: &PerCore) -> (Start, u64) {
+    let Some(message) = me.start.take() else {
         ask_for_the_end(me);
         lose_power()
     };
-    start
+    message
 }
 
 /// Waits until every core that is OFF has lost its power: a stop that was complete before was a promise, now it is so.
@@ -88,6 +88,15 @@ fn has_lost_power(me: Core, target: &PerCore) -> bool {
         }
         stop::relax();
     }
+}
+
+/// The calling core loses its power until an interrupt comes for it, and then starts at reset.S. It does not return.
+pub fn sleep(me: &PerCore) {
+    gic::sleep(me);
+    // SAFETY: the controller is mapped; the core goes on to `lose_power`.
+    unsafe { power::suspend(me.mpidr()) };
+    barrier::dsb(barrier::SY);
+    lose_power()
 }
 
 /// From here on nothing but the end of its WFI stands between the calling core and power-off.

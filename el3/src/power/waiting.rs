@@ -20,14 +20,14 @@ pub fn publish_off(me: &PerCore, last: impl FnOnce()) {
 }
 
 /// Waits for a message to the calling core.
-pub fn message(me: &PerCore) -> Start {
+pub fn message(me: &PerCore) -> (Start, u64) {
     loop {
         // First the interrupt, then the mailbox: a message that comes later brings another interrupt.
         if let Some(interrupt) = gic::acknowledge(me) {
             gic::routed::Interrupt::of(me, interrupt).put_back();
         }
-        if let Some(start) = me.start.take() {
-            return start;
+        if let Some(message) = me.start.take() {
+            return message;
         }
         // An OFF core has time: it sends the log, a frame at a time. Not into a crash report.
         if exception::crash_in_progress() || !log::send_one() {
@@ -35,6 +35,14 @@ pub fn message(me: &PerCore) -> Start {
             aarch64_cpu::asm::wfi();
         }
     }
+}
+
+/// The calling core waits here as one without power: for whatever is pending and enabled in its redistributor, whether or
+/// not its kernel had closed the interface.
+pub fn sleep(me: &PerCore) {
+    gic::listen(me);
+    gic::doze();
+    gic::close_below();
 }
 
 /// Cores that are OFF have nothing left to lose.

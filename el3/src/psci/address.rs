@@ -16,6 +16,16 @@ pub fn is_entry(address: u64) -> bool {
     is_entry_in(address, &machine::MEMORY, DRAM_END.load(Relaxed))
 }
 
+/// Whether all of this is non-secure RAM, and something.
+pub fn is_ram(base: u64, length: u64) -> bool {
+    is_ram_in(base, length, &machine::MEMORY, DRAM_END.load(Relaxed))
+}
+
+fn is_ram_in(base: u64, length: u64, memory: &[(u64, u64)], end: u64) -> bool {
+    let Some(last) = length.checked_sub(1).and_then(|more| base.checked_add(more)) else { return false };
+    last < end && memory.iter().any(|&(start, end)| (start..end).contains(&base) && last < end)
+}
+
 fn is_entry_in(address: u64, memory: &[(u64, u64)], end: u64) -> bool {
     address.is_multiple_of(4) && address < end && memory.iter().any(|&(start, end)| (start..end).contains(&address))
 }
@@ -31,6 +41,27 @@ mod tests {
         assert!(good(0x7fff_fffc));
         for bad in [0, 0x0e00_0000, 0x0900_0000, 0x3fff_fffc, 0x4000_0001, 0x4000_0002, 0x8000_0000, u64::MAX - 3] {
             assert!(!good(bad), "{bad:#x}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_in_ram_as_a_whole() {
+        let good = |base, length| is_ram_in(base, length, &[(0x8000, 0x1_0000), (0x8_0000, 0x10_0000)], 0x9_0000);
+        for (base, length) in [(0x8000, 0x8000), (0x8000, 1), (0xffff, 1), (0x8_0000, 0x1_0000), (0x8_0001, 2)] {
+            assert!(good(base, length), "{base:#x} {length:#x}");
+        }
+        for (base, length) in [
+            (0x8000, 0),
+            (0x7fff, 2),
+            (0xffff, 2),
+            (0x8000, 0x7_9000),
+            (0x8_ffff, 2),
+            (0x9_0000, 1),
+            (0x8000, u64::MAX),
+            (u64::MAX, 1),
+            (u64::MAX, u64::MAX),
+        ] {
+            assert!(!good(base, length), "{base:#x} {length:#x}");
         }
     }
 

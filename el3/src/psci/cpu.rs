@@ -3,12 +3,13 @@
 use super::owner;
 use super::{Answer, address};
 use crate::context::{Context, spsr};
-use crate::percore::PerCore;
+use crate::percore::{self, PerCore};
 use crate::power::{self, Start};
 use crate::stop::{self, COORDINATOR, policy};
 use aarch64_cpu::registers::*;
 use arm_psci::{AffinityInfo, ErrorCode};
 use platform::machine;
+use platform::topology::AFFINITY_MASK;
 use smp_stop::{Claim, Core, Owner, StartError, State, Untaken};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
@@ -30,15 +31,20 @@ pub fn is_already_on(target: u64, entry: u64, caller: Owner) -> bool {
 pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: u64) -> Answer {
     let caller = owner::caller();
     let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
-    if !address::is_entry(entry) {
-        return Err(ErrorCode::InvalidAddress);
-    }
+    let start = start(entry, context_id)?;
     let claim = claim(me, context, target, caller)?;
-    let start = Start { entry, context_id, big_endian: caller_is_big_endian() };
-    if !power::start(me.core(), target, start) && COORDINATOR.undo(target, claim) {
+    if !power::start(me.core(), target, start, claim) && COORDINATOR.undo(target, claim) {
         return Err(ErrorCode::InternalFailure);
     }
     Ok(0)
+}
+
+/// How a core begins that the caller starts at this address, or that suspends itself with it.
+pub fn start(entry: u64, context_id: u64) -> Result<Start, ErrorCode> {
+    if !address::is_entry(entry) {
+        return Err(ErrorCode::InvalidAddress);
+    }
+    Ok(Start { entry, context_id, big_endian: caller_is_big_endian() })
 }
 
 /// Claims a core that is OFF, or takes it back. While a core of the old kernel turns it off and on again it looks like the one,
@@ -75,23 +81,26 @@ fn is_left_behind(target: Core, caller: Owner) -> bool {
 }
 
 /// Claims a core that is OFF. Somebody else may be starting it, or stopping just this core: that takes little time, and a
-/// caller can do more with SUCCESS or ALREADY_ON than with ON_PENDING or DENIED, so waits until it is clear.
+/// caller can do more with SUCCESS or ALREADY_ON than with ON_PENDING or DENIED, so waits until it is clear. A start that the
+/// core has not come for in all that time is lost, and made anew.
 fn claim_off(me: Core, target: Core, caller: Owner) -> Result<Claim, StartError> {
     const MICROSECONDS: u64 = 1_000_000;
     let patience = stop::timeout(MICROSECONDS);
     let began = power::now();
+    let pending = COORDINATOR.pending(target);
     loop {
-        match COORDINATOR.start_as(me, target, caller) {
-            Err(StartError::OnPending | StartError::Denied) if COORDINATOR.is_condemned(me) => {
-                return Err(StartError::Denied);
-            }
-            Err(StartError::OnPending | StartError::Denied)
-                if patience.is_some_and(|ticks| power::now().wrapping_sub(began) < ticks) =>
-            {
-                stop::relax()
-            }
+        let refused = match COORDINATOR.start_as(me, target, caller) {
+            Err(refused @ (StartError::OnPending | StartError::Denied)) => refused,
             done => return done,
+        };
+        if COORDINATOR.is_condemned(me) {
+            return Err(StartError::Denied);
         }
+        if patience.is_none_or(|ticks| power::now().wrapping_sub(began) >= ticks) {
+            let Some(lost) = pending.filter(|_| refused == StartError::OnPending) else { return Err(refused) };
+            return COORDINATOR.start_again(me, target, caller, lost);
+        }
+        stop::relax();
     }
 }
 
@@ -114,13 +123,40 @@ pub fn off() -> ! {
     power::off()
 }
 
-/// AFFINITY_INFO (DEN0022, 5.1.5), of cores.
+/// CPU_FREEZE (DEN0022, 5.1.13): OFF, but what is pending for the core stays so until its own kernel starts it again.
+pub fn freeze(me: &PerCore) -> ! {
+    defmt::debug!("frozen");
+    me.frozen.set(COORDINATOR.owner(me.core()));
+    power::off()
+}
+
+/// AFFINITY_INFO (DEN0022, 5.1.5).
 #[inline]
-pub fn affinity_info(mpidr: u64, level: u32) -> Answer {
+pub fn affinity_info(mpidr: u64, level: u64) -> Answer {
     match core_of(mpidr) {
         Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.state(core))),
-        _ => Err(ErrorCode::InvalidParameters),
+        _ => affinity_of_group(mpidr, level),
     }
+}
+
+/// Of all cores that differ from `mpidr` in its lowest `level` fields only: ON if one is, else ON_PENDING if one is.
+#[cold]
+#[inline(never)]
+fn affinity_of_group(mpidr: u64, level: u64) -> Answer {
+    let ignored = match level {
+        1 => 0xff,
+        2 => 0xffff,
+        3 => 0xff_ffff,
+        _ => return Err(ErrorCode::InvalidParameters),
+    };
+    if mpidr & !AFFINITY_MASK != 0 {
+        return Err(ErrorCode::InvalidParameters);
+    }
+    let all = (0..crate::boot::count()).filter_map(Core::new);
+    let members = all.filter(|&core| (percore::of(core).mpidr() ^ mpidr) & AFFINITY_MASK & !ignored == 0);
+    // ON is 0, OFF 1, ON_PENDING 2.
+    let rank = |&state: &u64| [0, 2, 1][state as usize % 3];
+    members.map(|core| affinity_state(COORDINATOR.state(core))).min_by_key(rank).ok_or(ErrorCode::InvalidParameters)
 }
 
 /// A state as AFFINITY_INFO has it.

@@ -4,10 +4,20 @@
 
 pub mod address;
 #[cfg(target_os = "none")]
-pub mod cpu;
-pub mod owner;
+pub mod calls;
 #[cfg(target_os = "none")]
-pub mod system;
+pub mod cpu;
+#[cfg(target_os = "none")]
+pub mod memory;
+#[cfg(target_os = "none")]
+mod node;
+pub mod owner;
+pub mod power_state;
+pub mod residency;
+#[cfg(target_os = "none")]
+pub mod suspend;
+#[cfg(target_os = "none")]
+mod system;
 
 use arm_psci::{ErrorCode, FunctionId, MigrateInfoType};
 
@@ -20,6 +30,9 @@ pub type Answer = Result<u64, ErrorCode>;
 /// MIGRATE_INFO_TYPE: there is no trusted OS to migrate (DEN0022, 5.1.7).
 pub const MIGRATE_INFO: u64 = MigrateInfoType::MigrationNotRequired as u64;
 
+/// PSCI_FEATURES(CPU_SUSPEND): the extended format of power_state, and the OS may coordinate (DEN0022, 5.1.15).
+const SUSPEND_FLAGS: i8 = 0b11;
+
 /// PSCI_FEATURES(SYSTEM_OFF2): hibernate-off is there (DEN0022, 5.1.15).
 const OFF2_HIBERNATE: i8 = 1;
 
@@ -27,8 +40,25 @@ const OFF2_HIBERNATE: i8 = 1;
 const SMCCC_VERSION: u32 = 0x8000_0000;
 
 /// The functions that exist, and what PSCI_FEATURES says of each.
-const FUNCTIONS: [(FunctionId, i8); 14] = [
+const FUNCTIONS: [(FunctionId, i8); 31] = [
     (FunctionId::PsciVersion, 0),
+    (FunctionId::CpuSuspend32, SUSPEND_FLAGS),
+    (FunctionId::CpuSuspend64, SUSPEND_FLAGS),
+    (FunctionId::CpuFreeze, 0),
+    (FunctionId::CpuDefaultSuspend32, 0),
+    (FunctionId::CpuDefaultSuspend64, 0),
+    (FunctionId::NodeHwState32, 0),
+    (FunctionId::NodeHwState64, 0),
+    (FunctionId::SystemSuspend32, 0),
+    (FunctionId::SystemSuspend64, 0),
+    (FunctionId::PsciSetSuspendMode, 0),
+    (FunctionId::PsciStatResidency32, 0),
+    (FunctionId::PsciStatResidency64, 0),
+    (FunctionId::PsciStatCount32, 0),
+    (FunctionId::PsciStatCount64, 0),
+    (FunctionId::MemProtect, 0),
+    (FunctionId::MemProtectCheckRange32, 0),
+    (FunctionId::MemProtectCheckRange64, 0),
     (FunctionId::CpuOff, 0),
     (FunctionId::CpuOn32, 0),
     (FunctionId::CpuOn64, 0),
@@ -107,7 +137,7 @@ mod target {
             FunctionId::AffinityInfo64 => affinity_info64,
             FunctionId::CpuOn32 => cpu_on32,
             FunctionId::CpuOn64 => cpu_on64,
-            // They wait, or do not return: see `system::carry_out`.
+            // They are rare, or wait, or do not return: see `calls`.
             _ => slow,
         }
     }
@@ -140,11 +170,11 @@ mod target {
     }
 
     extern "C" fn affinity_info32(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
-        done(cpu::affinity_info(u64::from(x1 as u32), x2 as u32), context)
+        done(cpu::affinity_info(u64::from(x1 as u32), u64::from(x2 as u32)), context)
     }
 
     extern "C" fn affinity_info64(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
-        done(cpu::affinity_info(x1, x2 as u32), context)
+        done(cpu::affinity_info(x1, u64::from(x2 as u32)), context)
     }
 
     extern "C" fn cpu_on32(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
@@ -193,7 +223,8 @@ mod tests {
             assert_eq!(features(id), 0, "{id:#x}");
         }
         assert_eq!(features(0xc400_0015), 1);
-        for id in [0x8400_0001, 0xc400_000e, 0x8400_001f, 0xc400_0000, 0x8400_0020, 0xffff_ffff, 0, 0x400_0003] {
+        assert_eq!(features(0xc400_0001), 3);
+        for id in [0x8400_0005, 0xc400_0007, 0x8400_001f, 0xc400_0000, 0x8400_0020, 0xffff_ffff, 0, 0x400_0003] {
             assert_eq!(features(id), u64::MAX, "{id:#x}");
         }
     }

@@ -57,6 +57,7 @@ mod target {
     use super::Regime;
     use crate::context::Context;
     use crate::percore::PerCore;
+    use crate::psci::suspend;
     use crate::sdei;
     use crate::stop::{self, COORDINATOR, policy};
     use aarch64_cpu::registers::*;
@@ -91,6 +92,7 @@ mod target {
         if COORDINATOR.owner(me.core()).is_foreign_to(caller) {
             // A kernel that crashed in a handler never completes it, and its handlers are no code of the caller's.
             sdei::forget(me);
+            suspend::forget_mode();
             if policy::fence() {
                 stop::fence(me, context);
             }

@@ -135,7 +135,7 @@ mod target {
         let id = x[0] as u32 & !SVE_HINT;
         x[0] = u64::from(id);
         let done = match service(id) {
-            Service::Psci => psci::system::carry_out(&x, me, context),
+            Service::Psci => psci::calls::carry_out(&x, me, context),
             Service::Vendor => stop::calls::slow(id, x, me, context),
             Service::Architecture | Service::Sdei | Service::None => None,
         };

@@ -14,6 +14,10 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 /// The most cores: two clusters of four.
 pub const MAX_CORES: usize = 8;
+/// How many cores have consecutive numbers in one cluster: the unit that PSCI's power states have above a core.
+pub const CLUSTER_CORES: usize = 4;
+/// A core in power-down loses its timers.
+pub const TIMERS_STOP: bool = true;
 
 /// Trusted SRAM, as much of it as every model has: the monitor's code and data.
 pub const SECURE_RAM: usize = 0x0400_0000;
@@ -79,6 +83,8 @@ pub const BOOT_RAM: usize = DEVICE_TREE;
 pub const BOOT_RAM_SIZE: usize = 2 * DEVICE_TREE_MAX;
 /// Where the next image is, and is entered: TF-A's place for it.
 pub const NEXT_IMAGE: u64 = 0x8800_0000;
+/// So much from there on is taken to be loaded again at each reset.
+pub const NEXT_IMAGE_MAX: u64 = 256 << 20;
 
 /// The numbering of both models; which fields a model uses is said by `BASE` and `FOUNDATION`. boot/reset.S adds
 /// the shifted fields up without looking at the limits.

@@ -14,6 +14,7 @@ pub const PPOFFR: usize = 0x00;
 pub const PPONR: usize = 0x04;
 /// What wakes a core that is off. Bit 31: an interrupt that is pending for it.
 const PWKUPR: usize = 0x0c;
+const WAKE: u32 = 1 << 31;
 /// The state of the core whose affinity was written to it.
 pub const PSYSR: usize = 0x10;
 
@@ -64,10 +65,26 @@ pub unsafe fn on(affinity: u64) {
 ///
 /// It must have nothing more to do.
 pub unsafe fn off(affinity: u64) {
-    let affinity = affinity as u32 & AFFINITY;
-    // No wake-up by interrupts: bit 31 is clear.
     // SAFETY: by the caller's promise.
-    unsafe { write(CONTROLLER + PWKUPR, affinity) };
+    unsafe { end(affinity as u32 & AFFINITY, 0) };
+}
+
+/// The same, and an interrupt that is pending for the core, or comes later, gives it its power back.
+///
+/// # Safety
+///
+/// It must have nothing more to do before that.
+pub unsafe fn suspend(affinity: u64) {
+    // SAFETY: by the caller's promise.
+    unsafe { end(affinity as u32 & AFFINITY, WAKE) };
+}
+
+/// # Safety
+///
+/// As for `off` and `suspend`.
+unsafe fn end(affinity: u32, wake: u32) {
+    // SAFETY: by the caller's promise.
+    unsafe { write(CONTROLLER + PWKUPR, wake | affinity) };
     // SAFETY: by the caller's promise.
     unsafe { write(CONTROLLER + PPOFFR, affinity) };
 }

@@ -4,7 +4,8 @@ use super::{BEGIN_NODE, END, END_NODE, Item, MAGIC, PROPERTY, Tree, is};
 
 /// The names of all properties that are added, each with a NUL.
 static STRINGS: &[u8] = b"compatible\0method\0enable-method\0#address-cells\0#size-cells\0ranges\0reg\0no-map\0\
-    bootargs\0linux,initrd-start\0linux,initrd-end\0";
+    bootargs\0linux,initrd-start\0linux,initrd-end\0cpu-idle-states\0entry-method\0phandle\0arm,psci-suspend-param\0\
+    entry-latency-us\0exit-latency-us\0min-residency-us\0local-timer-stop\0";
 
 /// The name of a property that can be added.
 #[derive(Clone, Copy, Debug)]

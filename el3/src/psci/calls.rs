@@ -1,0 +1,57 @@
+//! The calls that are rare, wait or do not return, with the caller's whole context saved; and any first call of a new
+//! kernel.
+
+use super::{Answer, code, cpu, memory, node, owner, suspend, system};
+use crate::context::Context;
+use crate::percore::PerCore;
+use crate::stop;
+use arm_psci::{ErrorCode, FunctionId};
+
+/// Bit 30 of an id: the SMC64 form.
+const SMC64: u64 = 1 << 30;
+
+/// Carries out one of these. `None`: it is not one.
+pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()> {
+    let function = FunctionId::try_from(x[0] as u32).ok()?;
+    if is_first_call(function) {
+        owner::settle(me, context);
+    }
+    // Without their upper halves in an SMC32 (DEN0028, 2.7).
+    let [_, x1, x2, x3] = if x[0] & SMC64 == 0 { x.map(|x| u64::from(x as u32)) } else { *x };
+    let answer: Answer = match function {
+        FunctionId::CpuOn32 | FunctionId::CpuOn64 => cpu::on(me, context, x1, x2, x3),
+        FunctionId::CpuOff => cpu::off(),
+        FunctionId::CpuFreeze => cpu::freeze(me),
+        FunctionId::CpuSuspend32 | FunctionId::CpuSuspend64 => suspend::cpu(me, context, x1 as u32, x2, x3),
+        FunctionId::CpuDefaultSuspend32 | FunctionId::CpuDefaultSuspend64 => suspend::default(me, context, x1, x2),
+        FunctionId::SystemSuspend32 | FunctionId::SystemSuspend64 => suspend::system(me, context, x1, x2),
+        FunctionId::PsciSetSuspendMode => suspend::set_mode(me, x1),
+        FunctionId::NodeHwState32 | FunctionId::NodeHwState64 => node::hw_state(x1, x2 as u32),
+        FunctionId::PsciStatResidency32 | FunctionId::PsciStatResidency64 => {
+            Ok(node::statistic(x1, x2 as u32, false))
+        }
+        FunctionId::PsciStatCount32 | FunctionId::PsciStatCount64 => Ok(node::statistic(x1, x2 as u32, true)),
+        FunctionId::MemProtect => memory::protect(x1),
+        FunctionId::MemProtectCheckRange32 | FunctionId::MemProtectCheckRange64 => memory::check_range(x1, x2),
+        FunctionId::SystemOff
+        | FunctionId::SystemReset
+        | FunctionId::SystemOff232
+        | FunctionId::SystemOff264
+        | FunctionId::SystemReset232
+        | FunctionId::SystemReset264 => match system::end(function, x1, x2) {
+            Some((kind, then)) => stop::machine_stop(me, context, kind, then),
+            None => Err(ErrorCode::InvalidParameters),
+        },
+        _ => return None,
+    };
+    context.answer(code(answer));
+    Some(())
+}
+
+/// The calls by which a kernel makes itself known ([`owner::is_new`]).
+fn is_first_call(function: FunctionId) -> bool {
+    matches!(
+        function,
+        FunctionId::PsciVersion | FunctionId::PsciFeatures | FunctionId::CpuOn32 | FunctionId::CpuOn64
+    )
+}

@@ -1,0 +1,34 @@
+//! MEM_PROTECT and MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.22 and 5.1.23): whether the next boot clears memory before
+//! anybody sees it. `boot::clear` does.
+
+use super::{Answer, address};
+use arm_psci::ErrorCode;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// What [`PROTECTED`] has in it while memory is protected. Anything else means that it is not: there is no telling what is in
+/// memory after power-on.
+const YES: u64 = u64::from_le_bytes(*b"protect!");
+
+/// Outlives a reset of the machine (standstill.ld).
+#[unsafe(link_section = ".kept")]
+static PROTECTED: AtomicU64 = AtomicU64::new(0);
+
+/// Whether memory is to be cleared at boot.
+pub fn is_protected() -> bool {
+    PROTECTED.load(Relaxed) == YES
+}
+
+/// MEM_PROTECT: 1 protects, 0 ends that; returns what it was.
+pub fn protect(enable: u64) -> Answer {
+    let now = match enable {
+        0 => 0,
+        1 => YES,
+        _ => return Err(ErrorCode::InvalidParameters),
+    };
+    Ok(u64::from(PROTECTED.swap(now, Relaxed) == YES))
+}
+
+/// MEM_PROTECT_CHECK_RANGE: all memory of the levels below is protected, or nothing is; so it can be, wherever it is.
+pub fn check_range(base: u64, length: u64) -> Answer {
+    if address::is_ram(base, length) { Ok(0) } else { Err(ErrorCode::Denied) }
+}

@@ -1,0 +1,140 @@
+//! The power tree: cores, clusters, the system; which of its nodes rest.
+//!
+//! Nobody holds a lock. A core that suspends publishes that first (`Coordinator::suspend`), then looks at the others of its
+//! cluster: the last one notes that the cluster rests, and looks once more. A core that wakes publishes that first, then takes
+//! the note away. So of a core that wakes and one that is the last, one sees the other: no cluster is noted as resting
+//! while a core of it runs.
+
+use super::Answer;
+use super::cpu::core_of;
+use super::power_state::{LEVELS, Local, PowerState};
+use super::residency::{Residency, microseconds};
+use crate::MAX_CORES;
+use crate::boot;
+use crate::percore;
+use crate::power::now;
+use crate::stop::COORDINATOR;
+use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
+use arm_psci::{ErrorCode, HwState};
+use core::ops::Range;
+use core::sync::atomic::Ordering::Relaxed;
+use platform::machine;
+use smp_stop::{Core, State};
+
+const CLUSTERS: usize = MAX_CORES.div_ceil(machine::CLUSTER_CORES);
+
+static CLUSTER: [Residency; CLUSTERS] = [const { Residency::new() }; CLUSTERS];
+static SYSTEM: Residency = Residency::new();
+
+/// The node at this level that the core is in; the system's above.
+fn node(core: Core, level: usize) -> &'static Residency {
+    match level {
+        0 => &percore::of(core).residency,
+        // The remainder changes nothing: no core's number is higher.
+        1 => &CLUSTER[core.index() / machine::CLUSTER_CORES % CLUSTERS],
+        _ => &SYSTEM,
+    }
+}
+
+/// The cores of that node.
+fn members(core: Core, level: usize) -> impl Iterator<Item = Core> + Clone {
+    let range: Range<usize> = match level {
+        0 => core.index()..core.index() + 1,
+        1 => {
+            let first = core.index() - core.index() % machine::CLUSTER_CORES;
+            first..boot::count().min(first + machine::CLUSTER_CORES)
+        }
+        _ => 0..boot::count(),
+    };
+    range.filter_map(Core::new)
+}
+
+fn others(core: Core, level: usize) -> impl Iterator<Item = Core> + Clone {
+    members(core, level).filter(move |&other| other != core)
+}
+
+/// What a suspended core has asked for.
+fn asked(core: Core) -> PowerState {
+    PowerState::from_bits(percore::of(core).asked.load(Relaxed))
+}
+
+/// Whether every other core of the node rests.
+fn is_last(core: Core, level: usize) -> bool {
+    COORDINATOR.all_rest(others(core, level), |_, state| matches!(state, State::Off | State::Suspended))
+}
+
+/// Whether every other core is OFF.
+pub fn is_alone(core: Core) -> bool {
+    others(core, LEVELS - 1).all(|other| COORDINATOR.state(other) == State::Off)
+}
+
+/// The calling core is Suspended: notes what rests with it. An error, where the OS coordinates and is wrong: then nothing is
+/// noted (DEN0022, 5.1.2).
+pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), ErrorCode> {
+    if os_initiated {
+        if !is_last(core, state.last()) {
+            return Err(ErrorCode::Denied);
+        }
+        // A core that rests less deeply than the node is to does not fit it.
+        let fits = |level: usize| {
+            let mut suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
+            suspended.all(|other| asked(other).local(0) >= state.local(level))
+        };
+        if !(1..=state.deepest()).all(fits) {
+            return Err(ErrorCode::InvalidParameters);
+        }
+    }
+    node(core, 0).enter(state.local(0), now());
+    for level in 1..=state.deepest() {
+        if !is_last(core, level) {
+            break;
+        }
+        let agreed = if os_initiated { state.local(level) } else { least(core, level, state) };
+        if agreed == Local::Run {
+            break;
+        }
+        node(core, level).enter(agreed, now());
+        if !is_last(core, level) {
+            node(core, level).cancel();
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// What all that are suspended in the node agree on: the least deep of what they asked for.
+fn least(core: Core, level: usize, state: PowerState) -> Local {
+    let suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
+    suspended.map(|other| asked(other).local(level)).fold(state.local(level), Local::min)
+}
+
+/// The calling core is On again, and so is what it is in.
+pub fn raise(core: Core) {
+    for level in 0..LEVELS {
+        node(core, level).leave(now());
+    }
+}
+
+/// NODE_HW_STATE (DEN0022, 5.1.17).
+pub fn hw_state(mpidr: u64, level: u32) -> Answer {
+    let level = level as usize;
+    let Some(core) = core_of(mpidr).filter(|_| level < LEVELS) else {
+        return Err(ErrorCode::InvalidParameters);
+    };
+    let state = match node(core, level).state() {
+        Local::Standby => HwState::Standby,
+        Local::PowerDown => HwState::Off,
+        Local::Run if members(core, level).all(|member| COORDINATOR.state(member) == State::Off) => HwState::Off,
+        Local::Run => HwState::On,
+    };
+    Ok(state as u64)
+}
+
+/// PSCI_STAT_RESIDENCY, in microseconds (DEN0022, 5.1.20), and PSCI_STAT_COUNT (5.1.21), of the state of the highest node
+/// that the power state names. 0 for what there is not: the specification has no error for them.
+pub fn statistic(mpidr: u64, power_state: u32, count: bool) -> u64 {
+    let (Some(core), Some(state)) = (core_of(mpidr), PowerState::new(power_state)) else { return 0 };
+    let level = state.deepest();
+    let (node, local) = (node(core, level), state.local(level));
+    if count { node.count(local) } else { microseconds(node.ticks(local), CNTFRQ_EL0.get()) }
+}

@@ -1,0 +1,115 @@
+//! CPU_SUSPEND, CPU_DEFAULT_SUSPEND, SYSTEM_SUSPEND, PSCI_SET_SUSPEND_MODE.
+//!
+//! A suspended core is ON for everybody else. The coordinator knows it as `Suspended`: a stop's interrupt wakes it like any
+//! other, and then it finds that it has been condemned, as one that runs does.
+
+use super::power_state::PowerState;
+use super::{Answer, cpu, node};
+use crate::context::Context;
+use crate::percore::PerCore;
+use crate::power;
+use crate::stop::{self, COORDINATOR};
+use crate::{boot, exception, gic};
+use arm_psci::ErrorCode;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use smp_stop::{Admission, Core, State};
+
+/// Who coordinates the power states of clusters and system: the OS, or, as at first, the platform.
+static OS_INITIATED: AtomicBool = AtomicBool::new(false);
+/// Some core has called CPU_SUSPEND since that was last changed.
+static SUSPENDED: AtomicBool = AtomicBool::new(false);
+
+/// The number of a message that a core leaves for itself.
+const OWN: u64 = 1;
+
+/// CPU_SUSPEND (DEN0022, 5.1.2). Returns from standby; from power-down only if it is refused.
+pub fn cpu(me: &PerCore, context: &mut Context, power_state: u32, entry: u64, context_id: u64) -> Answer {
+    let os_initiated = OS_INITIATED.load(Relaxed);
+    let state = PowerState::request(power_state, os_initiated).ok_or(ErrorCode::InvalidParameters)?;
+    if state.is_power_down() {
+        me.resume.put(cpu::start(entry, context_id)?, OWN);
+    }
+    SUSPENDED.store(true, Relaxed);
+    suspend(me, context, state, os_initiated)
+}
+
+/// CPU_DEFAULT_SUSPEND (DEN0022, 5.1.14): the core loses its power, its cluster does not.
+pub fn default(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
+    me.resume.put(cpu::start(entry, context_id)?, OWN);
+    suspend(me, context, PowerState::CORE_DOWN, false)
+}
+
+/// SYSTEM_SUSPEND (DEN0022, 5.1.18): every other core must be OFF.
+pub fn system(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
+    me.resume.put(cpu::start(entry, context_id)?, OWN);
+    // Nobody else runs who could start one after this.
+    if !node::is_alone(me.core()) {
+        return Err(ErrorCode::Denied);
+    }
+    suspend(me, context, PowerState::SYSTEM_DOWN, false)
+}
+
+fn suspend(me: &PerCore, context: &mut Context, state: PowerState, os_initiated: bool) -> Answer {
+    me.asked.store(state.bits(), Relaxed);
+    if COORDINATOR.suspend(me.core()).is_err() {
+        stop::park(me, context);
+    }
+    let refused = node::lower(me.core(), state, os_initiated);
+    if refused.is_ok() {
+        if state.is_power_down() {
+            power::sleep(me);
+            resume(me, context);
+        }
+        gic::doze();
+    }
+    wake(me, context);
+    refused.map(|()| 0)
+}
+
+/// The calling core, which was Suspended, is On again; or OFF, if it has been stopped.
+fn wake(me: &PerCore, context: &Context) {
+    let admission = COORDINATOR.resume(me.core());
+    node::raise(me.core());
+    if admission != Admission::Go || exception::crash_in_progress() {
+        stop::park(me, context);
+    }
+}
+
+/// The calling core was in power-down and has its power again: it begins anew, where it asked to.
+pub fn resume(me: &PerCore, context: &Context) -> ! {
+    wake(me, context);
+    // It is always there: whoever suspends in power-down has left it.
+    let Some((start, _)) = me.resume.take() else { power::off() };
+    power::enter(me, start)
+}
+
+/// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.19).
+pub fn set_mode(me: &PerCore, mode: u64) -> Answer {
+    let os_initiated = match mode {
+        0 => false,
+        1 => true,
+        _ => return Err(ErrorCode::InvalidParameters),
+    };
+    if os_initiated == OS_INITIATED.load(Relaxed) {
+        return Ok(0);
+    }
+    let mut others = (0..boot::count()).filter_map(Core::new).filter(|&core| core != me.core());
+    let is_allowed = if os_initiated {
+        // Whoever is suspended now has called CPU_DEFAULT_SUSPEND.
+        !SUSPENDED.load(Relaxed) && others.all(|core| COORDINATOR.state(core) != State::OnPending)
+    } else {
+        others.all(|core| COORDINATOR.state(core) == State::Off)
+    };
+    if !is_allowed {
+        return Err(ErrorCode::Denied);
+    }
+    SUSPENDED.store(false, Relaxed);
+    OS_INITIATED.store(os_initiated, Relaxed);
+    Ok(0)
+}
+
+/// A new kernel has not chosen anything yet, and has not suspended.
+pub fn forget_mode() {
+    OS_INITIATED.store(false, Relaxed);
+    SUSPENDED.store(false, Relaxed);
+}
