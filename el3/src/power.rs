@@ -138,7 +138,10 @@ mod target {
             gic::reset_core(me, keeps_pending(me));
             me.frozen.clear();
             match COORDINATOR.arrive_as(me.core(), Claim::new(claim)) {
-                Admission::Go => enter(me, start),
+                Admission::Go => {
+                    lower::stop_timers();
+                    enter(me, start)
+                }
                 Admission::Park => {
                     defmt::info!("stopped while starting");
                     driver::publish_off(me, || {});

@@ -260,8 +260,6 @@ mod target {
         CPACR_EL1.set(0);
         CNTKCTL_EL1.set(0);
         MDSCR_EL1.set(0);
-        CNTP_CTL_EL0.set(0);
-        CNTV_CTL_EL0.set(0);
         let [has_tcr2, has_sctlr2] = ids.has_second_controls();
         if ids.has_sme() {
             write_register!("s3_3_c4_c2_2", 0); // SVCR: not streaming, no ZA
@@ -293,11 +291,7 @@ mod target {
         el2::write_vpidr_el2(arm_sysregs::el2::registers::VpidrEl2::from_bits_retain(MIDR_EL1.get()));
         el2::write_hstr_el2(0);
         reset_mdcr_el2();
-        CNTHP_CTL_EL2.set(0);
         write_register!("s3_4_c12_c11_0", 0); // ICH_HCR_EL2: no virtual interrupts
-        if ids.has_vhe() {
-            write_register!("s3_4_c14_c3_1", 0); // CNTHV_CTL_EL2
-        }
         if has_tcr2 {
             write_register!("s3_4_c2_c0_3", 0); // TCR2_EL2
         }
@@ -321,6 +315,20 @@ mod target {
         Context::entry(start.entry, spsr::DAIF | spsr::EL2H, start.context_id)
     }
 
+    /// Stops the calling core's timers: a new life has none. One that goes on after a power-down has them, where they did not
+    /// stop with the core's power.
+    pub fn stop_timers() {
+        CNTP_CTL_EL0.set(0);
+        CNTV_CTL_EL0.set(0);
+        let ids = Ids::read();
+        if ids.has_el2() {
+            CNTHP_CTL_EL2.set(0);
+            if ids.has_vhe() {
+                write_register!("s3_4_c14_c3_1", 0); // CNTHV_CTL_EL2
+            }
+        }
+    }
+
     /// No debug or PMU traps to EL2; all counters belong to EL1.
     fn reset_mdcr_el2() {
         let counters = el0_counters();
@@ -338,7 +346,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{has_el2, init, prepare, taking};
+pub use target::{has_el2, init, prepare, stop_timers, taking};
 
 #[cfg(test)]
 mod tests {
