@@ -25,10 +25,9 @@ pub fn gaps<E>(
 #[cfg(target_os = "none")]
 mod target {
     use super::gaps;
-    use crate::memory::Builder;
+    use crate::memory::{Builder, MapError};
     use crate::percore::PAGE;
     use aarch64_cpu::asm::barrier;
-    use aarch64_paging::MapError;
     use core::ops::Range;
     use platform::machine;
 
@@ -41,6 +40,8 @@ mod target {
             unsafe { machine::fw_cfg() }.is_some_and(|loader| crate::boot::handover::has_kernel(&loader));
         let image =
             if is_fetched { 0..0 } else { machine::NEXT_IMAGE..machine::NEXT_IMAGE + machine::NEXT_IMAGE_MAX };
+        // It may be mapped as one block, of which there are no pieces.
+        map.close(machine::BOOT_RAM as u64..(machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64)?;
         for (start, limit) in machine::MEMORY {
             let range = start..limit.min(end);
             gaps(range, &[tree.clone(), image.clone()], |gap| {
@@ -56,7 +57,9 @@ mod target {
     fn zero(range: Range<u64>) {
         let block_size: u64;
         // SAFETY: the register can only be read. Its BS is the block's size as log2 of words (DDI0487, DCZID_EL0).
-        unsafe { core::arch::asm!("mrs {}, dczid_el0", out(reg) block_size, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            core::arch::asm!("mrs {}, dczid_el0", out(reg) block_size, options(nomem, nostack, preserves_flags))
+        };
         let block = 4 << (block_size & 0xf);
         for address in range.clone().step_by(block) {
             // SAFETY: the range is mapped, its ends are page-aligned, and it belongs to the levels below, of which nobody runs.

@@ -6,14 +6,12 @@
 //! tree, and the devices that a kernel is loaded from.
 
 use crate::percore::{self, PAGE};
-use aarch64_paging::MapError;
-use aarch64_paging::descriptor::{El23Attributes as Attributes, PhysicalAddress};
-use aarch64_paging::paging::{Constraints, El3, MemoryRegion, PageTable, RootTable, Translation};
-use core::cell::UnsafeCell;
 use core::ops::Range;
-use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 use smp_stop::Core;
+
+core::arch::global_asm!(include_str!("bytes.S"));
 
 core::arch::global_asm!(
     include_str!("mmu.S"),
@@ -47,60 +45,36 @@ const SCTLR_WXN: u64 = 1 << 19;
 /// spare for other machines.
 const TABLES_MAX: usize = 14;
 
-type Table = PageTable<Attributes>;
+const ENTRIES: usize = 512;
 
-#[repr(transparent)]
-struct Tables(UnsafeCell<[Table; TABLES_MAX]>);
+#[repr(C, align(4096))]
+struct Table([AtomicU64; ENTRIES]);
 
-// SAFETY: only the boot core accesses the tables, before other cores use them, through `Pool`.
-unsafe impl Sync for Tables {}
+/// The first is the root. Only the boot core changes them, before another one uses them.
+static TABLES: [Table; TABLES_MAX] = [const { Table([const { AtomicU64::new(0) }; ENTRIES]) }; TABLES_MAX];
 
-/// The first is the root.
-static TABLES: Tables = Tables(UnsafeCell::new([const { Table::EMPTY }; TABLES_MAX]));
+/// What an entry maps at level 1, 2 and 3, as log2 of bytes.
+const SIZES: [u32; 3] = [30, 21, 12];
 
-/// Hands the tables out one by one.
-struct Pool {
-    used: usize,
-}
+// The two lowest bits of an entry: what it is (DDI0487, VMSAv8-64 translation table format descriptors).
+const KIND: u64 = 0b11;
+const UNMAPPED: u64 = 0b00;
+const BLOCK: u64 = 0b01;
+/// A table, or at the last level a page.
+const TABLE_OR_PAGE: u64 = 0b11;
+/// Bits of an entry that are an address.
+const ADDRESS: u64 = 0x0000_ffff_ffff_f000;
 
-impl Translation<Attributes> for Pool {
-    fn allocate_table(&mut self) -> (NonNull<Table>, PhysicalAddress) {
-        assert!(self.used < TABLES_MAX, "out of translation tables");
-        let first: *mut Table = TABLES.0.get().cast();
-        // SAFETY: `used` is below the number of tables.
-        let table = unsafe { first.add(self.used) };
-        self.used += 1;
-        // SAFETY: a pointer into a static is not null.
-        let table = unsafe { NonNull::new_unchecked(table) };
-        (table, PhysicalAddress(table.addr().get()))
-    }
+// A page's or a block's attributes, at EL3: AttrIndx from bit 2, NS 5, AP 7 (read-only) and 6 (RES1), SH 9 and 8, AF 10,
+// XN 54.
+const NORMAL: u64 = 1 << 2 | 1 << 6 | 0b11 << 8 | 1 << 10;
+const CODE: u64 = NORMAL | 1 << 7;
+const DATA: u64 = NORMAL | 1 << 54;
+const DEVICE: u64 = 1 << 6 | 1 << 10 | 1 << 54;
+const BELOW: u64 = 1 << 5;
 
-    unsafe fn deallocate_table(&mut self, _table: NonNull<Table>) {
-        // A table that is not used any more (`leave_boot`) is not used again; later there is no `Pool`.
-    }
-
-    fn physical_to_virtual(&self, pa: PhysicalAddress) -> NonNull<Table> {
-        let table = pa.0 as *mut Table;
-        // SAFETY: it is the address of one of `TABLES`, which are mapped at their physical addresses.
-        unsafe { NonNull::new_unchecked(table) }
-    }
-}
-
-const NORMAL: Attributes = Attributes::VALID
-    .union(Attributes::ACCESSED)
-    .union(Attributes::USER_RES1)
-    .union(Attributes::ATTRIBUTE_INDEX_1)
-    .union(Attributes::INNER_SHAREABLE);
-const CODE: Attributes = NORMAL.union(Attributes::READ_ONLY);
-const DATA: Attributes = NORMAL.union(Attributes::XN);
-const DEVICE: Attributes = Attributes::VALID
-    .union(Attributes::ACCESSED)
-    .union(Attributes::USER_RES1)
-    .union(Attributes::ATTRIBUTE_INDEX_0)
-    .union(Attributes::XN);
-
-const DATA_BELOW: Attributes = DATA.union(Attributes::NS);
-const DEVICE_BELOW: Attributes = DEVICE.union(Attributes::NS);
+const DATA_BELOW: u64 = DATA | BELOW;
+const DEVICE_BELOW: u64 = DEVICE | BELOW;
 
 unsafe extern "C" {
     static __text_start: u8;
@@ -111,13 +85,19 @@ unsafe extern "C" {
     static __boot_stack_end: u8;
 }
 
+/// Why something cannot be mapped: no table is left, or a larger block is in the way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MapError;
+
 /// The tables while they are being built.
-pub struct Builder(RootTable<El3, Pool>);
+pub struct Builder {
+    used: usize,
+}
 
 impl Builder {
     /// Maps all but the core windows. Translation is off.
     pub fn new() -> Result<Self, MapError> {
-        let mut map = Self(RootTable::new(Pool { used: 0 }, 1, El3));
+        let mut map = Self { used: 1 };
         map.identity((&raw const __text_start).addr(), (&raw const __text_end).addr(), CODE)?;
         map.identity((&raw const __data_start).addr(), (&raw const __bss_end).addr(), DATA)?;
         map.identity((&raw const __boot_stack_start).addr(), (&raw const __boot_stack_end).addr(), DATA)?;
@@ -139,7 +119,7 @@ impl Builder {
 
     /// Unmaps it again.
     pub fn close(&mut self, range: Range<u64>) -> Result<(), MapError> {
-        self.identity(range.start as usize, range.end as usize, Attributes::empty())?;
+        self.identity(range.start as usize, range.end as usize, UNMAPPED)?;
         self.forget();
         Ok(())
     }
@@ -152,7 +132,7 @@ impl Builder {
     }
 
     /// What is mapped while nothing runs below.
-    fn boot_only(&mut self, memory: Attributes, device: Attributes) -> Result<(), MapError> {
+    fn boot_only(&mut self, memory: u64, device: u64) -> Result<(), MapError> {
         let start = machine::BOOT_RAM;
         self.identity(start, start + machine::BOOT_RAM_SIZE, memory)?;
         for page in machine::BOOT_DEVICES {
@@ -163,8 +143,7 @@ impl Builder {
 
     /// Unmaps what the levels below own. No other core has translation on.
     pub fn leave_boot(mut self) -> Result<(), MapError> {
-        let unmapped = Attributes::empty();
-        self.boot_only(unmapped, unmapped)?;
+        self.boot_only(UNMAPPED, UNMAPPED)?;
         self.forget();
         Ok(())
     }
@@ -189,14 +168,53 @@ impl Builder {
         self.map(page, page + PAGE, percore::physical(core), DATA)
     }
 
-    fn identity(&mut self, start: usize, end: usize, attributes: Attributes) -> Result<(), MapError> {
+    fn identity(&mut self, start: usize, end: usize, attributes: u64) -> Result<(), MapError> {
         self.map(start, end, start, attributes)
     }
 
+    /// Maps the pages from `start` to `end`, in the largest blocks that there can be. What is there is replaced; but of a block
+    /// only the whole.
     #[inline(never)] // small rather than fast
-    fn map(&mut self, start: usize, end: usize, to: usize, attributes: Attributes) -> Result<(), MapError> {
-        let region = MemoryRegion::new(start, end);
-        self.0.map_range(&region, PhysicalAddress(to), attributes, Constraints::empty())
+    fn map(&mut self, start: usize, end: usize, to: usize, attributes: u64) -> Result<(), MapError> {
+        let mut at = start;
+        while at < end {
+            let target = to + (at - start);
+            let mut table = &TABLES[0];
+            for size in SIZES {
+                let entry = &table.0[at >> size & (ENTRIES - 1)];
+                let seen = entry.load(Relaxed);
+                let is_page = size == PAGE.trailing_zeros();
+                let fits = (at | target) & ((1 << size) - 1) == 0 && end - at >= 1 << size;
+                if is_page || fits && seen & KIND != TABLE_OR_PAGE {
+                    let kind = if is_page { TABLE_OR_PAGE } else { BLOCK };
+                    entry.store(
+                        if attributes == UNMAPPED { UNMAPPED } else { target as u64 | attributes | kind },
+                        Relaxed,
+                    );
+                    at += 1 << size;
+                    break;
+                }
+                table = self.next(entry, seen)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table that an entry leads to, as `seen`; a new one if the entry is free. Tables are never given back.
+    fn next(&mut self, entry: &AtomicU64, seen: u64) -> Result<&'static Table, MapError> {
+        // They are mapped at their physical addresses.
+        let base = TABLES.as_ptr().addr();
+        let number = match seen & KIND {
+            TABLE_OR_PAGE => ((seen & ADDRESS) as usize).wrapping_sub(base) / PAGE,
+            UNMAPPED => self.used,
+            _ => return Err(MapError),
+        };
+        let table = TABLES.get(number).ok_or(MapError)?;
+        if number == self.used {
+            self.used += 1;
+            entry.store((base + number * PAGE) as u64 | TABLE_OR_PAGE, Relaxed);
+        }
+        Ok(table)
     }
 
     /// What was mapped is there for every core from now on.
