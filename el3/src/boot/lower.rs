@@ -1,19 +1,26 @@
 //! What the levels below get: every feature that the core has, and at each start the registers of a fresh core.
 
-/// The ID registers that decide (DDI0487). Plain numbers, so that the decisions can be tested anywhere.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ids {
-    /// ID_AA64PFR0_EL1, ID_AA64PFR1_EL1 and ID_AA64PFR2_EL1.
-    pub pfr: [u64; 3],
-    /// ID_AA64MMFR0_EL1 to ID_AA64MMFR4_EL1.
-    pub mmfr: [u64; 5],
-    /// ID_AA64ISAR0_EL1 to ID_AA64ISAR3_EL1.
-    pub isar: [u64; 4],
-    /// ID_AA64DFR0_EL1 and ID_AA64DFR1_EL1.
-    pub dfr: [u64; 2],
-    /// ID_AA64SMFR0_EL1.
-    pub smfr: u64,
+/// The ID registers that decide (DDI0487).
+#[derive(Clone, Copy, Debug)]
+#[repr(u8)]
+enum Id {
+    Pfr0,
+    Pfr1,
+    Pfr2,
+    Mmfr0,
+    Mmfr1,
+    Mmfr3,
+    Mmfr4,
+    Isar1,
+    Isar2,
+    Dfr0,
+    Dfr1,
+    Smfr0,
 }
+
+/// The ID registers' values, by [`Id`]. Plain numbers, so that the decisions can be tested anywhere.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ids([u64; Id::Smfr0 as usize + 1]);
 
 /// EL3's control registers over the levels below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,32 +39,117 @@ pub struct Controls {
     pub mpam3: Option<u64>,
 }
 
-const fn field(register: u64, shift: u32) -> u64 {
-    register >> shift & 0xf
+/// A field of an ID register.
+const fn field(register: u64, shift: u8) -> u8 {
+    (register >> (shift & 63) & 0xf) as u8
 }
 
+/// A control bit of a feature: set if the feature's field, of four bits, has at least this value.
+struct Rule {
+    id: Id,
+    shift: u8,
+    least: u8,
+    bit: u8,
+}
+
+const fn rule(id: Id, shift: u8, least: u8, bit: u8) -> Rule {
+    Rule { id, shift, least, bit }
+}
+
+/// SCR_EL3.
+static SCR: [Rule; 40] = [
+    rule(Id::Pfr0, 8, 1, 8),   // HCE: there is an EL2
+    rule(Id::Isar1, 4, 1, 16), // APK and API: pointer authentication, of whatever kind
+    rule(Id::Isar1, 8, 1, 16),
+    rule(Id::Isar1, 24, 1, 16),
+    rule(Id::Isar1, 28, 1, 16),
+    rule(Id::Isar2, 8, 1, 16),
+    rule(Id::Isar2, 12, 1, 16),
+    rule(Id::Isar1, 4, 1, 17),
+    rule(Id::Isar1, 8, 1, 17),
+    rule(Id::Isar1, 24, 1, 17),
+    rule(Id::Isar1, 28, 1, 17),
+    rule(Id::Isar2, 8, 1, 17),
+    rule(Id::Isar2, 12, 1, 17),
+    rule(Id::Pfr0, 56, 2, 25),  // EnSCXT: FEAT_CSV2_2
+    rule(Id::Pfr1, 32, 2, 25),  // EnSCXT: FEAT_CSV2_1p2
+    rule(Id::Pfr1, 8, 2, 26),   // ATA: FEAT_MTE2
+    rule(Id::Mmfr0, 56, 1, 27), // FGTEn
+    rule(Id::Mmfr0, 60, 2, 28), // ECVEn
+    rule(Id::Pfr0, 44, 2, 35),  // AMVOFFEN: FEAT_AMUv1p1
+    rule(Id::Isar1, 60, 3, 36), // EnAS0: FEAT_LS64_ACCDATA
+    rule(Id::Isar1, 60, 3, 37), // ADEn
+    rule(Id::Mmfr1, 40, 1, 38), // HXEn
+    rule(Id::Pfr1, 44, 1, 39),  // GCSEn
+    rule(Id::Pfr1, 24, 1, 41),  // EnTP2: FEAT_SME
+    rule(Id::Pfr1, 48, 1, 42),  // RCWMASKEn: FEAT_THE
+    rule(Id::Mmfr3, 0, 1, 43),  // TCR2En
+    rule(Id::Mmfr3, 4, 1, 44),  // SCTLR2En
+    rule(Id::Mmfr3, 8, 1, 45),  // PIEn: FEAT_S1PIE, S2PIE, S1POE, S2POE
+    rule(Id::Mmfr3, 12, 1, 45),
+    rule(Id::Mmfr3, 16, 1, 45),
+    rule(Id::Mmfr3, 20, 1, 45),
+    rule(Id::Mmfr3, 24, 1, 46), // AIEn: FEAT_AIE
+    rule(Id::Mmfr3, 32, 1, 47), // D128En
+    rule(Id::Pfr2, 32, 1, 50),  // EnFPM: FEAT_FPMR
+    rule(Id::Pfr1, 60, 1, 53),  // PFAREn: FEAT_PFAR
+    rule(Id::Mmfr4, 40, 1, 54), // SRMASKEn
+    rule(Id::Isar2, 32, 1, 55), // EnIDCP128: FEAT_SYSREG128
+    rule(Id::Mmfr0, 56, 2, 59), // FGTEn2
+    rule(Id::Mmfr1, 0, 4, 60),  // HDBSSEn
+    rule(Id::Mmfr4, 12, 1, 61), // HACDBSEn
+];
+
+/// CPTR_EL3. TFP, TTA, TAM, TCPAC stay 0: no traps.
+static CPTR: [Rule; 2] = [
+    rule(Id::Pfr0, 32, 1, 8),  // EZ: FEAT_SVE
+    rule(Id::Pfr1, 24, 1, 12), // ESM: FEAT_SME
+];
+
+/// MDCR_EL3.
+static MDCR: [Rule; 13] = [
+    rule(Id::Dfr0, 32, 1, 12), // NSPB: the profiling buffer is non-secure
+    rule(Id::Dfr0, 32, 1, 13),
+    rule(Id::Dfr0, 8, 6, 23),  // SCCD: no cycle counting in secure state
+    rule(Id::Dfr0, 44, 1, 24), // NSTB: the trace buffer is non-secure
+    rule(Id::Dfr0, 44, 1, 25),
+    rule(Id::Dfr0, 48, 1, 28), // MTPME
+    rule(Id::Dfr0, 52, 1, 32), // SBRBE: branch records of non-secure state
+    rule(Id::Dfr0, 8, 7, 34),  // MCCD: no cycle counting at EL3
+    rule(Id::Dfr0, 8, 9, 7),   // EnPM2
+    rule(Id::Dfr0, 32, 3, 36), // EnPMSN: FEAT_SPEv1p2
+    rule(Id::Dfr0, 0, 11, 43), // EBWE: FEAT_Debugv8p9
+    rule(Id::Dfr0, 16, 1, 44), // EnPMSS
+    rule(Id::Dfr1, 44, 1, 47), // EnITE
+];
+
 impl Ids {
+    /// A field of four bits.
+    fn field(&self, id: Id, shift: u8) -> u8 {
+        field(self.0[id as usize], shift)
+    }
+
     /// Whether there is an EL2.
     pub fn has_el2(&self) -> bool {
-        field(self.pfr[0], 8) != 0
+        self.field(Id::Pfr0, 8) != 0
     }
 
     /// FEAT_FGT.
     pub fn has_fgt(&self) -> bool {
-        field(self.mmfr[0], 56) != 0
+        self.field(Id::Mmfr0, 56) != 0
     }
 
     /// FEAT_HCX.
     pub fn has_hcx(&self) -> bool {
-        field(self.mmfr[1], 40) != 0
+        self.field(Id::Mmfr1, 40) != 0
     }
 
     fn has_sve(&self) -> bool {
-        field(self.pfr[0], 32) != 0
+        self.field(Id::Pfr0, 32) != 0
     }
 
-    fn sme(&self) -> u64 {
-        field(self.pfr[1], 24)
+    fn sme(&self) -> u8 {
+        self.field(Id::Pfr1, 24)
     }
 
     /// FEAT_SME.
@@ -67,80 +159,39 @@ impl Ids {
 
     /// FEAT_VHE.
     pub fn has_vhe(&self) -> bool {
-        field(self.mmfr[1], 8) != 0
+        self.field(Id::Mmfr1, 8) != 0
     }
 
     /// FEAT_TCR2 and FEAT_SCTLR2.
     pub fn has_second_controls(&self) -> [bool; 2] {
-        [field(self.mmfr[3], 0) != 0, field(self.mmfr[3], 4) != 0]
+        [0, 4].map(|shift| self.field(Id::Mmfr3, shift) != 0)
+    }
+
+    /// The bits whose rules say so.
+    #[inline(never)] // small rather than fast
+    fn bits(&self, rules: &[Rule]) -> u64 {
+        let set = |rule: &&Rule| self.field(rule.id, rule.shift) >= rule.least;
+        rules.iter().filter(set).fold(0, |bits, rule| bits | 1 << (rule.bit & 63))
     }
 
     /// No trap to EL3, for no feature that the core has. The numbers are the registers' bits.
     pub fn controls(&self) -> Controls {
-        let [pfr0, pfr1, pfr2] = self.pfr;
-        let [mmfr0, mmfr1, _, mmfr3, mmfr4] = self.mmfr;
-        let [_, isar1, isar2, _] = self.isar;
-        let [dfr0, dfr1] = self.dfr;
-        // 15: a PMU that is not Arm's.
-        let pmu = if field(dfr0, 8) == 15 { 0 } else { field(dfr0, 8) };
-        let bit = |present: bool, bit: u32| if present { 1 << bit } else { 0 };
-        let pointer_authentication = isar1 & 0xff0 != 0 || isar1 & 0xff00_0000 != 0 || isar2 & 0xff00 != 0;
-
-        let scr = 1 // NS: the level below is non-secure
-            | 1 << 2 // FIQ: Group 0 comes to EL3
-            | bit(self.has_el2(), 8) // HCE
-            | 1 << 10 // RW: it is AArch64
-            | bit(pointer_authentication, 16) // APK
-            | bit(pointer_authentication, 17) // API
-            | bit(field(pfr0, 56) >= 2 || field(pfr1, 32) >= 2, 25) // EnSCXT: FEAT_CSV2_2, or CSV2_1p2
-            | bit(field(pfr1, 8) >= 2, 26) // ATA: FEAT_MTE2
-            | bit(field(mmfr0, 56) >= 1, 27) // FGTEn
-            | bit(field(mmfr0, 60) >= 2, 28) // ECVEn
-            | bit(field(pfr0, 44) >= 2, 35) // AMVOFFEN: FEAT_AMUv1p1
-            | bit(field(isar1, 60) >= 3, 36) // EnAS0: FEAT_LS64_ACCDATA
-            | bit(field(isar1, 60) >= 3, 37) // ADEn
-            | bit(self.has_hcx(), 38) // HXEn
-            | bit(field(pfr1, 44) >= 1, 39) // GCSEn
-            | bit(self.sme() >= 1, 41) // EnTP2
-            | bit(field(pfr1, 48) >= 1, 42) // RCWMASKEn: FEAT_THE
-            | bit(field(mmfr3, 0) >= 1, 43) // TCR2En
-            | bit(field(mmfr3, 4) >= 1, 44) // SCTLR2En
-            | bit(mmfr3 >> 8 & 0xffff != 0, 45) // PIEn: FEAT_S1PIE, S2PIE, S1POE, S2POE
-            | bit(field(mmfr3, 24) >= 1, 46) // AIEn: FEAT_AIE
-            | bit(field(mmfr3, 32) >= 1, 47) // D128En
-            | bit(field(pfr2, 32) >= 1, 50) // EnFPM: FEAT_FPMR
-            | bit(field(pfr1, 60) >= 1, 53) // PFAREn: FEAT_PFAR
-            | bit(field(mmfr4, 40) >= 1, 54) // SRMASKEn
-            | bit(field(isar2, 32) >= 1, 55) // EnIDCP128: FEAT_SYSREG128
-            | bit(field(mmfr0, 56) >= 2, 59) // FGTEn2
-            | bit(field(mmfr1, 0) >= 4, 60) // HDBSSEn
-            | bit(field(mmfr4, 12) >= 1, 61); // HACDBSEn
-
-        let cptr = bit(self.has_sve(), 8) // EZ
-            | bit(self.sme() >= 1, 12); // ESM; TFP, TTA, TAM, TCPAC stay 0: no traps
-
-        let mdcr = 1 << 16 // SDD: no debug exceptions from secure state
-            | bit(field(dfr0, 32) >= 1, 12) | bit(field(dfr0, 32) >= 1, 13) // NSPB: the profiling buffer is non-secure
-            | bit(pmu >= 6, 23) // SCCD: no cycle counting in secure state
-            | bit(field(dfr0, 44) >= 1, 24) | bit(field(dfr0, 44) >= 1, 25) // NSTB: the trace buffer is non-secure
-            | bit(field(dfr0, 48) >= 1, 28) // MTPME
-            | bit(field(dfr0, 52) >= 1, 32) // SBRBE: branch records of non-secure state
-            | bit(pmu >= 7, 34) // MCCD: no cycle counting at EL3
-            | bit(pmu >= 9, 7) // EnPM2
-            | bit(field(dfr0, 32) >= 3, 36) // EnPMSN: FEAT_SPEv1p2
-            | bit(field(dfr0, 0) >= 11, 43) // EBWE: FEAT_Debugv8p9
-            | bit(field(dfr0, 16) >= 1, 44) // EnPMSS
-            | bit(field(dfr1, 44) >= 1, 47); // EnITE
-
-        let has_fa64 = self.smfr >> 63 != 0;
+        let has_fa64 = self.0[Id::Smfr0 as usize] >> 63;
+        let mut known = *self;
+        if self.field(Id::Dfr0, 8) == 15 {
+            // A PMU that is not Arm's.
+            known.0[Id::Dfr0 as usize] &= !(0xf << 8);
+        }
         Controls {
-            scr,
-            cptr,
-            mdcr,
+            // NS: the level below is non-secure; FIQ: Group 0 comes to EL3; RW: it is AArch64.
+            scr: 1 | 1 << 2 | 1 << 10 | known.bits(&SCR),
+            cptr: known.bits(&CPTR),
+            // SDD: no debug exceptions from secure state.
+            mdcr: 1 << 16 | known.bits(&MDCR),
             zcr: self.has_sve().then_some(0xf),
-            smcr: (self.sme() >= 1).then_some(0xf | bit(has_fa64, 31) | bit(self.sme() >= 2, 30)),
+            smcr: self.has_sme().then_some(0xf | has_fa64 << 31 | u64::from(self.sme() >= 2) << 30),
             // MPAMEN; TRAPLOWER clear.
-            mpam3: (field(pfr0, 40) != 0 || field(pfr1, 16) != 0).then_some(1 << 63),
+            mpam3: (self.field(Id::Pfr0, 40) != 0 || self.field(Id::Pfr1, 16) != 0).then_some(1 << 63),
         }
     }
 }
@@ -173,35 +224,26 @@ mod target {
     impl Ids {
         /// The calling core's.
         pub fn read() -> Self {
-            Self {
-                pfr: [
-                    el1::read_id_aa64pfr0_el1().bits(),
-                    el1::read_id_aa64pfr1_el1().bits(),
-                    el1::read_id_aa64pfr2_el1().bits(),
-                ],
-                mmfr: [
-                    el1::read_id_aa64mmfr0_el1().bits(),
-                    el1::read_id_aa64mmfr1_el1().bits(),
-                    el1::read_id_aa64mmfr2_el1().bits(),
-                    el1::read_id_aa64mmfr3_el1().bits(),
-                    el1::read_id_aa64mmfr4_el1().bits(),
-                ],
-                isar: [
-                    el1::read_id_aa64isar0_el1().bits(),
-                    el1::read_id_aa64isar1_el1().bits(),
-                    el1::read_id_aa64isar2_el1().bits(),
-                    el1::read_id_aa64isar3_el1().bits(),
-                ],
-                dfr: [el1::read_id_aa64dfr0_el1().bits(), el1::read_id_aa64dfr1_el1().bits()],
-                smfr: el1::read_id_aa64smfr0_el1().bits(),
-            }
+            Self([
+                el1::read_id_aa64pfr0_el1().bits(),
+                el1::read_id_aa64pfr1_el1().bits(),
+                el1::read_id_aa64pfr2_el1().bits(),
+                el1::read_id_aa64mmfr0_el1().bits(),
+                el1::read_id_aa64mmfr1_el1().bits(),
+                el1::read_id_aa64mmfr3_el1().bits(),
+                el1::read_id_aa64mmfr4_el1().bits(),
+                el1::read_id_aa64isar1_el1().bits(),
+                el1::read_id_aa64isar2_el1().bits(),
+                el1::read_id_aa64dfr0_el1().bits(),
+                el1::read_id_aa64dfr1_el1().bits(),
+                el1::read_id_aa64smfr0_el1().bits(),
+            ])
         }
     }
 
     /// Whether the calling core has an EL2.
     pub fn has_el2() -> bool {
-        let ids = Ids { pfr: [el1::read_id_aa64pfr0_el1().bits(), 0, 0], ..Ids::default() };
-        ids.has_el2()
+        field(el1::read_id_aa64pfr0_el1().bits(), 8) != 0
     }
 
     /// How a level of the calling core takes exceptions, by its SCTLR.
@@ -362,12 +404,16 @@ mod tests {
 
     #[test]
     fn features_are_enabled_where_they_exist() {
-        let ids = Ids {
-            pfr: [1 << 8 | 1 << 32, 2 << 8 | 2 << 24, 0],
-            mmfr: [1 << 56, 1 << 40, 0, 0, 0],
-            isar: [0, 1 << 4, 0, 0],
-            ..Ids::default()
-        };
+        let mut ids = Ids::default();
+        for (id, value) in [
+            (Id::Pfr0, 1 << 8 | 1 << 32),
+            (Id::Pfr1, 2 << 8 | 2 << 24),
+            (Id::Mmfr0, 1 << 56),
+            (Id::Mmfr1, 1 << 40),
+            (Id::Isar1, 1 << 4),
+        ] {
+            ids.0[id as usize] = value;
+        }
         let controls = ids.controls();
         for bit in [8, 16, 17, 26, 27, 38, 41] {
             assert_ne!(controls.scr & 1 << bit, 0, "SCR_EL3 bit {bit}");
@@ -375,5 +421,14 @@ mod tests {
         assert_eq!(controls.cptr, 1 << 8 | 1 << 12);
         assert_eq!(controls.zcr, Some(0xf));
         assert_eq!(controls.smcr, Some(0xf | 1 << 30));
+    }
+
+    #[test]
+    fn a_pmu_of_somebody_else_has_no_controls() {
+        for (version, bits) in [(9, 1 << 7 | 1 << 23 | 1 << 34), (6, 1 << 23), (15, 0)] {
+            let mut ids = Ids::default();
+            ids.0[Id::Dfr0 as usize] = version << 8;
+            assert_eq!(ids.controls().mdcr, 1 << 16 | bits, "{version}");
+        }
     }
 }
