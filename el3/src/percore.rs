@@ -30,6 +30,8 @@ pub struct PerCore {
     pub redistributor: AtomicU64,
     /// The owner that made the last call from which one is noted (`psci::owner`); 0 until there was one in this life.
     pub owner: AtomicU64,
+    /// 1 if its WORKAROUND_1 has something to do (`smccc::workaround`): for vectors.S, which answers that call.
+    pub invalidates: AtomicU64,
     /// How it is to start.
     pub start: crate::power::Mailbox,
     /// How it is to begin anew after a power-down that it has asked for itself.

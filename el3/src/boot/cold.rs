@@ -8,7 +8,7 @@ use crate::power;
 use crate::psci::memory::is_protected;
 use crate::psci::{address, suspend};
 use crate::stop::{COORDINATOR, policy};
-use crate::{MAX_CORES, exception, gic, log};
+use crate::{MAX_CORES, exception, gic, log, smccc};
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
 use smp_stop::{Core, State};
@@ -44,6 +44,7 @@ pub extern "C" fn cold_boot() -> ! {
     let me = boot_core();
     machine::init_core();
     lower::init();
+    smccc::init(me);
     let start = handover::prepare(machine.as_ref());
     let Ok(()) = map.leave_boot() else { panic!("cannot unmap what was mapped") };
     // SAFETY: the tables map the distributor, and no other core uses it yet.
@@ -61,6 +62,7 @@ pub extern "C" fn secondary_boot() -> ! {
     machine::init_core();
     lower::init();
     let me = percore::this();
+    smccc::init(me);
     let is_asleep = COORDINATOR.state(me.core()) == State::Suspended;
     if is_asleep || power::keeps_pending(me) {
         gic::resume_core(me);

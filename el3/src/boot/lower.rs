@@ -3,7 +3,8 @@
 /// The ID registers that decide (DDI0487).
 #[derive(Clone, Copy, Debug)]
 #[repr(u8)]
-enum Id {
+#[expect(missing_docs, reason = "they are called so")]
+pub enum Id {
     Pfr0,
     Pfr1,
     Pfr2,
@@ -11,6 +12,7 @@ enum Id {
     Mmfr1,
     Mmfr3,
     Mmfr4,
+    Isar0,
     Isar1,
     Isar2,
     Dfr0,
@@ -39,8 +41,8 @@ pub struct Controls {
     pub mpam3: Option<u64>,
 }
 
-/// A field of an ID register.
-const fn field(register: u64, shift: u8) -> u8 {
+/// A field of an ID register, by its lowest bit.
+pub const fn field(register: u64, shift: u8) -> u8 {
     (register >> (shift & 63) & 0xf) as u8
 }
 
@@ -123,10 +125,20 @@ static MDCR: [Rule; 13] = [
     rule(Id::Dfr1, 44, 1, 47), // EnITE
 ];
 
+/// MPAM, of any version, by ID_AA64PFR0_EL1 and ID_AA64PFR1_EL1.
+pub fn has_mpam([pfr0, pfr1]: [u64; 2]) -> bool {
+    field(pfr0, 40) != 0 || field(pfr1, 16) != 0
+}
+
 impl Ids {
+    /// A register's value.
+    pub fn value(&self, id: Id) -> u64 {
+        self.0[id as usize]
+    }
+
     /// A field of four bits.
     fn field(&self, id: Id, shift: u8) -> u8 {
-        field(self.0[id as usize], shift)
+        field(self.value(id), shift)
     }
 
     /// Whether there is an EL2.
@@ -142,6 +154,16 @@ impl Ids {
     /// FEAT_HCX.
     pub fn has_hcx(&self) -> bool {
         self.field(Id::Mmfr1, 40) != 0
+    }
+
+    /// FEAT_RNG.
+    pub fn has_rng(&self) -> bool {
+        self.field(Id::Isar0, 60) != 0
+    }
+
+    /// Arm's PMU, of any version.
+    pub fn has_pmu(&self) -> bool {
+        !matches!(self.field(Id::Dfr0, 8), 0 | 15)
     }
 
     fn has_sve(&self) -> bool {
@@ -191,7 +213,7 @@ impl Ids {
             zcr: self.has_sve().then_some(0xf),
             smcr: self.has_sme().then_some(0xf | has_fa64 << 31 | u64::from(self.sme() >= 2) << 30),
             // MPAMEN; TRAPLOWER clear.
-            mpam3: (self.field(Id::Pfr0, 40) != 0 || self.field(Id::Pfr1, 16) != 0).then_some(1 << 63),
+            mpam3: has_mpam([self.value(Id::Pfr0), self.value(Id::Pfr1)]).then_some(1 << 63),
         }
     }
 }
@@ -223,6 +245,7 @@ mod target {
 
     impl Ids {
         /// The calling core's.
+        #[inline(never)] // once in the image
         pub fn read() -> Self {
             Self([
                 el1::read_id_aa64pfr0_el1().bits(),
@@ -232,6 +255,7 @@ mod target {
                 el1::read_id_aa64mmfr1_el1().bits(),
                 el1::read_id_aa64mmfr3_el1().bits(),
                 el1::read_id_aa64mmfr4_el1().bits(),
+                el1::read_id_aa64isar0_el1().bits(),
                 el1::read_id_aa64isar1_el1().bits(),
                 el1::read_id_aa64isar2_el1().bits(),
                 el1::read_id_aa64dfr0_el1().bits(),
@@ -244,6 +268,11 @@ mod target {
     /// Whether the calling core has an EL2.
     pub fn has_el2() -> bool {
         field(el1::read_id_aa64pfr0_el1().bits(), 8) != 0
+    }
+
+    /// Whether the calling core has random numbers.
+    pub fn has_rng() -> bool {
+        field(el1::read_id_aa64isar0_el1().bits(), 60) != 0
     }
 
     /// How a level of the calling core takes exceptions, by its SCTLR.
@@ -388,7 +417,19 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{has_el2, init, prepare, stop_timers, taking};
+pub use target::{has_el2, has_rng, init, prepare, stop_timers, taking};
+
+#[cfg(test)]
+impl Ids {
+    /// A core with these registers, all others 0.
+    pub fn of(registers: &[(Id, u64)]) -> Self {
+        let mut ids = Self::default();
+        for &(id, value) in registers {
+            ids.0[id as usize] = value;
+        }
+        ids
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -404,16 +445,13 @@ mod tests {
 
     #[test]
     fn features_are_enabled_where_they_exist() {
-        let mut ids = Ids::default();
-        for (id, value) in [
+        let ids = Ids::of(&[
             (Id::Pfr0, 1 << 8 | 1 << 32),
             (Id::Pfr1, 2 << 8 | 2 << 24),
             (Id::Mmfr0, 1 << 56),
             (Id::Mmfr1, 1 << 40),
             (Id::Isar1, 1 << 4),
-        ] {
-            ids.0[id as usize] = value;
-        }
+        ]);
         let controls = ids.controls();
         for bit in [8, 16, 17, 26, 27, 38, 41] {
             assert_ne!(controls.scr & 1 << bit, 0, "SCR_EL3 bit {bit}");
@@ -426,8 +464,7 @@ mod tests {
     #[test]
     fn a_pmu_of_somebody_else_has_no_controls() {
         for (version, bits) in [(9, 1 << 7 | 1 << 23 | 1 << 34), (6, 1 << 23), (15, 0)] {
-            let mut ids = Ids::default();
-            ids.0[Id::Dfr0 as usize] = version << 8;
+            let ids = Ids::of(&[(Id::Dfr0, version << 8)]);
             assert_eq!(ids.controls().mdcr, 1 << 16 | bits, "{version}");
         }
     }

@@ -12,7 +12,7 @@ mod nodes;
 pub mod tree;
 
 #[cfg(target_os = "none")]
-use crate::{memory, percore};
+use crate::{memory, percore, smccc};
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 #[cfg(target_os = "none")]
 use platform::machine;
@@ -21,6 +21,7 @@ use platform::machine;
 core::arch::global_asm!(
     include_str!("reset.S"),
     sctlr = const memory::SCTLR_OFF,
+    a57 = const smccc::A57,
     shift0 = const machine::TOPOLOGY.shift[0],
     shift1 = const machine::TOPOLOGY.shift[1],
     shift2 = const machine::TOPOLOGY.shift[2],

@@ -16,6 +16,20 @@ reset_vector:
     msr     tpidr_el3, xzr          // no PerCore yet: a crash uses the boot frame
     isb
 
+    // Cortex-A57 and A72: no load passes a store that may be to the same address (CVE-2018-3639; CPUACTLR_EL1 bit 55, to
+    // be set before translation is on).
+    mrs     x0, midr_el1
+    lsr     w1, w0, #24
+    ubfx    w0, w0, #4, #12
+    sub     w0, w0, #{a57}
+    cmp     w1, #0x41               // Arm
+    ccmp    w0, #1, #0b0010, eq
+    b.hi    8f
+    mrs     x0, s3_1_c15_c2_0
+    orr     x0, x0, #1 << 55
+    msr     s3_1_c15_c2_0, x0
+    isb
+8:
     // x19 = this core's number: the sum of its shifted affinity fields (platform::topology)
     mrs     x0, mpidr_el1
     and     x1, x0, #0xff

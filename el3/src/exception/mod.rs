@@ -8,7 +8,7 @@ mod crash;
 mod inject;
 
 use crate::context::Context;
-use crate::percore;
+use crate::percore::{self, PerCore};
 use crate::stop::COORDINATOR;
 use crate::{gic, sdei, smccc, stop};
 use core::mem::offset_of;
@@ -20,6 +20,7 @@ core::arch::global_asm!(
     include_str!("vectors.S"),
     ec_smc64 = const EC_SMC64,
     spsr = const offset_of!(Context, spsr),
+    invalidates = const percore::SHARED_OFFSET - percore::CONTEXT_OFFSET + offset_of!(PerCore, invalidates),
     smc_fast = sym smccc::fast,
     smc_slow = sym smc_slow,
     lower_sync = sym lower_sync,

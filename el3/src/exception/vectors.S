@@ -47,6 +47,17 @@
     stp     x0, x1, [sp, #{spsr}]
 .endm
 
+// Arm's way for Cortex-A57 and A72 to have the branch predictor forget everything: translation off, and on. The code is
+// mapped at its physical address, and touches no memory between. What follows has to synchronize. Clobbers \reg.
+.macro invalidate_predictors reg
+    mrs     \reg, sctlr_el3
+    bic     \reg, \reg, #1
+    msr     sctlr_el3, \reg
+    isb
+    orr     \reg, \reg, #1
+    msr     sctlr_el3, \reg
+.endm
+
 .macro vector name
     .balign 0x80
 \name:
@@ -84,7 +95,9 @@
     crash_vector current_serror, 3
 
 vector lower64_sync
+    tbnz    w0, #15, workaround_1   // hardly any other id has this bit
     save_caller
+lower64_sync_1:
     mrs     x4, esr_el3
     ubfx    x4, x4, #26, #6
     cmp     x4, #{ec_smc64}
@@ -103,6 +116,32 @@ vector lower64_sync
     full_vector lower32_fiq, {fiq}
     full_vector lower32_serror, {unexpected}
     .balign 0x80
+
+// SMCCC_ARCH_WORKAROUND_1 on a core that needs it, which Linux calls very often; else on as usual. Its answer is nothing
+// at all (DEN0028, 7.5): x0 and x1 are zero.
+workaround_1:
+    stp     x0, x1, [sp, #0]
+    mrs     x1, esr_el3
+    eor     w0, w0, #0x80008000     // its id
+    lsr     w1, w1, #25
+    cmp     w1, #({ec_smc64} << 1 | 1)
+    ldr     w1, [sp, #{invalidates}]
+    ccmp    w0, #0, #0, eq
+    ccmp    w1, #1, #0, eq
+    b.ne    1f
+    invalidate_predictors x1
+    mov     x1, xzr
+    return_below                    // synchronizes
+1:  ldp     x0, x1, [sp, #0]
+    save_caller
+    b       lower64_sync_1
+
+// The same for who calls it in another way (smccc/workaround.rs). Standard procedure call; clobbers x0.
+.global invalidate_predictors
+invalidate_predictors:
+    invalidate_predictors x0
+    isb
+    ret
 
 smc_slow_entry:                     // x0-x18, x30 are saved, the rest is as it was
     save_rest

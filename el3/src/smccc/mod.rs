@@ -1,4 +1,13 @@
-//! Dispatch of SMCs by their owner (DEN0028), and the architecture's own calls.
+//! Dispatch of SMCs by their owner (DEN0028). The architecture's calls and what the standard services have in common are in
+//! rooms of their own.
+
+mod architecture;
+mod standard;
+mod trng;
+mod workaround;
+
+#[cfg(target_os = "none")]
+pub use workaround::{A57, init};
 
 /// Bit 31: a fast call. There are no yielding ones here.
 const FAST: u32 = 1 << 31;
@@ -7,6 +16,8 @@ const OWNER: u32 = 0x3fff_0000;
 
 /// Bit 30: the SMC64 form.
 const SMC64: u32 = 1 << 30;
+/// What of an argument an SMC32 has (DEN0028, 2.7).
+const SMC32_ARGUMENT: u64 = 0xffff_ffff;
 
 const ARCHITECTURE: u32 = 0;
 const STANDARD: u32 = 4 << 24;
@@ -21,6 +32,8 @@ pub enum Service {
     Psci,
     /// SDEI: numbers 0x20 to 0x3f of the standard services, SMC64 only (DEN0054, 5.1).
     Sdei,
+    /// The rest of the standard services: TRNG, and what is asked of all.
+    Standard,
     /// Standstill's own.
     Vendor,
     /// Nobody.
@@ -30,35 +43,19 @@ pub enum Service {
 /// The service of a function id.
 #[inline]
 pub fn service(id: u32) -> Service {
+    // One comparison finds PSCI, which is called most.
+    if id & (FAST | OWNER | 0xffe0) == FAST | STANDARD {
+        return Service::Psci;
+    }
     if id & FAST == 0 {
         return Service::None;
     }
     match id & OWNER {
         ARCHITECTURE => Service::Architecture,
-        STANDARD if id & 0xffe0 == 0 => Service::Psci,
         STANDARD if id & (SMC64 | 0xffe0) == SMC64 | 0x20 => Service::Sdei,
+        STANDARD => Service::Standard,
         VENDOR_EL3 => Service::Vendor,
         _ => Service::None,
-    }
-}
-
-/// SMCCC_VERSION.
-const SMCCC_VERSION: u32 = FAST;
-/// SMCCC_ARCH_FEATURES.
-const ARCH_FEATURES: u32 = FAST | 1;
-/// What SMCCC_VERSION answers: 1.5 (DEN0028, 7.2).
-const VERSION: i64 = 0x0001_0005;
-
-/// An architecture call (DEN0028, 7). `None`: there is none with this id.
-#[inline]
-pub fn architecture(id: u32, argument: u64) -> Option<i64> {
-    match id {
-        SMCCC_VERSION => Some(VERSION),
-        ARCH_FEATURES => Some(match argument as u32 {
-            SMCCC_VERSION | ARCH_FEATURES => 0,
-            _ => -1,
-        }),
-        _ => None,
     }
 }
 
@@ -74,7 +71,7 @@ pub enum Path {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Path, SMC64, Service, architecture, service};
+    use super::{Path, SMC32_ARGUMENT, SMC64, Service, architecture, service, standard};
     use crate::context::Context;
     use crate::percore::PerCore;
     use crate::stop::{self, COORDINATOR};
@@ -101,19 +98,12 @@ mod target {
         let handler = match service(id) {
             Service::Psci => psci::find(id),
             Service::Sdei => sdei::call,
-            Service::Architecture => architecture_call,
+            Service::Architecture => architecture::call,
+            Service::Standard => standard::call,
             Service::Vendor => stop::calls::fast,
             Service::None => unknown,
         };
         handler(u64::from(id), x1, x2, x3, context)
-    }
-
-    extern "C" fn architecture_call(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        match architecture(x0 as u32, x1) {
-            Some(answer) => context.answer(answer as u64),
-            None => context.unknown(),
-        }
-        Path::Done
     }
 
     /// There is no such call.
@@ -127,7 +117,7 @@ mod target {
         let [x0, x1, x2, x3, ..] = context.x;
         let mut x = [x0, x1, x2, x3];
         if context.is_aarch32() {
-            x = x.map(|x| u64::from(x as u32));
+            x = x.map(|x| x & SMC32_ARGUMENT);
             if x[0] as u32 & SMC64 != 0 {
                 return context.unknown();
             }
@@ -137,7 +127,7 @@ mod target {
         let done = match service(id) {
             Service::Psci => psci::calls::carry_out(&x, me, context),
             Service::Vendor => stop::calls::slow(id, x, me, context),
-            Service::Architecture | Service::Sdei | Service::None => None,
+            Service::Architecture | Service::Sdei | Service::Standard | Service::None => None,
         };
         // A stop request by a condemned core was for the coordinator to decide. Everything else ends here.
         if COORDINATOR.is_condemned(me.core()) {
@@ -162,11 +152,11 @@ mod tests {
         assert_eq!(service(0x8000_0000), Service::Architecture);
         assert_eq!(service(0x8400_0000), Service::Psci);
         assert_eq!(service(0xc400_001f), Service::Psci);
-        assert_eq!(service(0x8400_0020), Service::None);
+        assert_eq!(service(0x8400_0020), Service::Standard);
         assert_eq!(service(0xc400_0020), Service::Sdei);
         assert_eq!(service(0xc400_003f), Service::Sdei);
-        assert_eq!(service(0xc400_0040), Service::None);
-        assert_eq!(service(0xc400_0050), Service::None);
+        assert_eq!(service(0xc400_0040), Service::Standard);
+        assert_eq!(service(0xc400_0050), Service::Standard);
         assert_eq!(service(0x8700_0002), Service::Vendor);
         assert_eq!(service(0xc700_0002), Service::Vendor);
     }
@@ -176,14 +166,5 @@ mod tests {
         for id in [0, 0x0400_0000, 0x4400_0003, 0x8402_0000, 0x8480_0000, 0xbf00_0000, 0xffff_ffff, 0x7fff_ffff] {
             assert_eq!(service(id), Service::None, "{id:#x}");
         }
-    }
-
-    #[test]
-    fn architecture_calls() {
-        assert_eq!(architecture(0x8000_0000, 0), Some(0x1_0005));
-        assert_eq!(architecture(0x8000_0001, 0x8000_0000), Some(0));
-        assert_eq!(architecture(0x8000_0001, 0x8000_8000), Some(-1));
-        assert_eq!(architecture(0xc000_0000, 0), None);
-        assert_eq!(architecture(0x8000_0002, 0), None);
     }
 }

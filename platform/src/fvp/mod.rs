@@ -99,8 +99,12 @@ static IS_FOUNDATION: AtomicBool = AtomicBool::new(false);
 /// CNTFRQ_EL0 of every core. Set by [`init`].
 static COUNTER_HZ: AtomicU32 = AtomicU32::new(0);
 
-// SYS_ID: bits 27..16 say which board (HBI).
+// SYS_ID: bits 31..28 are the revision, bits 27..16 say which board (HBI).
 const SYS_ID: usize = 0x00;
+/// Arm's JEP-106 code, as SMCCC_ARCH_SOC_ID has it: 0x3b, after four continuation codes.
+const JEP106_ARM: u32 = 0x043b_0000;
+/// SMCCC_ARCH_SOC_ID's name, padded with zeroes.
+pub const SOC_NAME: &[u8; 16] = b"Arm FVP\0\0\0\0\0\0\0\0\0";
 const HBI_FOUNDATION: u32 = 0x010;
 // SYS_CFGCTRL: start, write, function in bits 25..20 (DUI 0447, and TF-A for the functions).
 const SYS_CFGCTRL: usize = 0xa4;
@@ -167,6 +171,17 @@ pub fn init_core() {
             core::arch::asm!("msr cntfrq_el0, {}", in(reg) frequency, options(nomem, nostack, preserves_flags));
         }
     }
+}
+
+/// SMCCC_ARCH_SOC_ID's version and revision: Arm's model of which board, and of which revision of it.
+///
+/// # Safety
+///
+/// The system registers must be accessible as device memory.
+pub unsafe fn soc_id() -> [u32; 2] {
+    // SAFETY: by the caller's promise.
+    let id = unsafe { read(SYSREGS + SYS_ID) };
+    [JEP106_ARM | id >> 16 & 0xfff, id >> 28]
 }
 
 /// The number of the core with this affinity, if the machine could have it.

@@ -1,0 +1,69 @@
+//! What the standard services answer together (DEN0028, 6.2), and to TRNG's numbers.
+
+use crate::psci;
+
+/// Call count, an SMC32 as the two below.
+const CALL_COUNT: u32 = 0x8400_ff00;
+const UID: u32 = 0x8400_ff01;
+const REVISION: u32 = 0x8400_ff03;
+
+/// SDEI's functions (DEN0054, 5.1).
+const SDEI_CALLS: u64 = 19;
+/// TRNG's.
+const TRNG_CALLS: u64 = 5;
+/// The three here.
+const QUERIES: u64 = 3;
+
+/// How many calls there are, on a core with random numbers or on one without.
+fn count(has_rng: bool) -> u64 {
+    let ids = (0..64).map(|number| 0x8400_0000 | number & 0x1f | number >> 5 << 30);
+    let psci = ids.filter(|&id| (psci::features(id) as i64) >= 0).count() as u64;
+    psci + SDEI_CALLS + if has_rng { TRNG_CALLS } else { 0 } + QUERIES
+}
+
+#[cfg(target_os = "none")]
+mod target {
+    use super::{CALL_COUNT, REVISION, UID, count};
+    use crate::boot::lower;
+    use crate::context::Context;
+    use crate::smccc::{Path, trng};
+    use abi::standard;
+
+    /// Answers a call that is neither PSCI's nor SDEI's.
+    pub extern "C" fn call(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
+        match x0 as u32 {
+            CALL_COUNT => context.answer(count(lower::has_rng())),
+            UID => context.answer_four(standard::UID.map(u64::from)),
+            REVISION => {
+                context.answer(standard::REVISION[0]);
+                context.x[1] = standard::REVISION[1];
+            }
+            id => return trng::call(id, x1, context),
+        }
+        Path::Done
+    }
+}
+
+#[cfg(target_os = "none")]
+pub use target::call;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::smccc::{Service, service};
+
+    #[test]
+    fn the_count_is_that_of_the_calls() {
+        let psci =
+            (0..0x40).filter(|n| psci::features(0x8400_0000 | (n & 0x1f) | (n & 0x20) << 25) < 0x100).count();
+        assert_eq!(count(false), psci as u64 + 19 + 3);
+        assert_eq!(count(true), count(false) + 5);
+    }
+
+    #[test]
+    fn its_numbers_are_nobody_elses() {
+        for id in [CALL_COUNT, UID, REVISION, 0x8400_0050, 0xc400_0053] {
+            assert_eq!(service(id), Service::Standard, "{id:#x}");
+        }
+    }
+}
