@@ -125,6 +125,14 @@ impl Context {
         self.x[..4].copy_from_slice(&x);
     }
 
+    /// Answers an SMC with a UID in x0 to x3 (DEN0028, 6.2).
+    #[inline(never)] // once in the image
+    pub fn answer_uid(&mut self, uid: &[u32; 4]) {
+        for (x, &word) in self.x.iter_mut().zip(uid) {
+            *x = word.into();
+        }
+    }
+
     /// Answers an SMC that does not exist (DEN0028, 5.2): -1 in x0; x1 to x3 are cleared.
     #[inline]
     pub fn unknown(&mut self) {

@@ -149,7 +149,7 @@ impl Register {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Core, Register, Reply, SUCCESS, reply};
+    use super::{Core, Register, Reply, SMCCC_VERSION, SUCCESS, VERSION, reply};
     use crate::boot::lower::Ids;
     use crate::context::Context;
     use crate::smccc::Path;
@@ -157,7 +157,17 @@ mod target {
     use platform::machine;
 
     /// Answers a call.
-    pub extern "C" fn call(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
+    pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        // Needs no stack of its own.
+        if x0 as u32 == SMCCC_VERSION {
+            context.answer(VERSION as u64);
+            return Path::Done;
+        }
+        others(x0, x1, x2, x3, context)
+    }
+
+    #[inline(never)]
+    extern "C" fn others(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
         match reply(x0 as u32, x1, Core::read) {
             Some(Reply::Value(answer)) => context.answer(answer as u64),
             Some(Reply::SocId(number)) => {

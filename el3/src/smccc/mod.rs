@@ -22,6 +22,8 @@ const SMC32_ARGUMENT: u64 = 0xffff_ffff;
 const ARCHITECTURE: u32 = 0;
 const STANDARD: u32 = 4 << 24;
 const VENDOR_EL3: u32 = 7 << 24;
+/// SDEI's numbers among the standard services, SMC64 only.
+const SDEI: u32 = SMC64 | 0x20;
 
 /// Who answers a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,20 +45,23 @@ pub enum Service {
 /// The service of a function id.
 #[inline]
 pub fn service(id: u32) -> Service {
-    // One comparison finds PSCI, which is called most.
-    if id & (FAST | OWNER | 0xffe0) == FAST | STANDARD {
-        return Service::Psci;
-    }
     if id & FAST == 0 {
         return Service::None;
     }
     match id & OWNER {
-        ARCHITECTURE => Service::Architecture,
-        STANDARD if id & (SMC64 | 0xffe0) == SMC64 | 0x20 => Service::Sdei,
+        STANDARD if id & 0xffe0 == 0 => Service::Psci,
+        STANDARD if id & (SMC64 | 0xffe0) == SDEI => Service::Sdei,
         STANDARD => Service::Standard,
-        VENDOR_EL3 => Service::Vendor,
-        _ => Service::None,
+        ARCHITECTURE => rarely(Service::Architecture),
+        VENDOR_EL3 => rarely(Service::Vendor),
+        _ => rarely(Service::None),
     }
+}
+
+/// Has the compiler look at what is called often first.
+#[cold]
+const fn rarely(service: Service) -> Service {
+    service
 }
 
 /// How far the fast path got with a call.

@@ -28,7 +28,7 @@ pub fn reply(id: u32, argument: u64, next: impl FnMut() -> Option<u64>) -> Optio
                 _ => NOT_SUPPORTED,
             }));
         }
-        TRNG_GET_UUID => return Some(standard::TRNG_UUID.map(u64::from)),
+        TRNG_GET_UUID => return Some(standard::TRNG_UUID),
         TRNG_RND32 => 96,
         TRNG_RND64 => 192,
         _ => return None,

@@ -50,7 +50,7 @@ mod target {
         let id = x0 as u32;
         let x = [x0, x1, x2, x3];
         match id {
-            call::SERVICE_UID => context.answer_four(call::UID.map(u64::from)),
+            call::SERVICE_UID => context.answer_uid(&call::UID),
             call::SERVICE_REVISION => context.answer_four([1, 0, x[2], x[3]]),
             _ => {
                 let x = arguments(id, x);
