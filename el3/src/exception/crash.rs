@@ -15,7 +15,7 @@ use platform::machine;
 use smp_stop::{Core, State};
 
 /// Not 0: a core is reporting, the one whose TPIDR_EL3 this is, with bit 0 set. Taken by `crash_entry` in vectors.S, and
-/// by a panic.
+/// by [`unexpected`].
 pub static CRASHING: AtomicU64 = AtomicU64::new(0);
 
 /// Whether some core is reporting a crash. The others turn OFF wherever they find out.
@@ -34,18 +34,16 @@ unsafe impl Sync for BootFrame {}
 pub static BOOT_FRAME: BootFrame = BootFrame(UnsafeCell::new([0; 64]));
 
 /// Why the monitor failed.
-pub enum Cause<'a> {
+pub enum Cause {
     /// An exception in EL3, by its place in the vector table.
     Exception(usize),
     /// An exception from below that is not routed to EL3.
     Unexpected,
-    /// Rust code gave up.
-    Panic(&'a PanicInfo<'a>),
 }
 
 const VECTORS: [&str; 4] = ["synchronous exception", "IRQ", "FIQ", "SError"];
 
-impl Cause<'_> {
+impl Cause {
     fn tell(&self, to: &mut Text) {
         match self {
             Self::Exception(vector) => {
@@ -57,20 +55,13 @@ impl Cause<'_> {
                     0b10_0101 if in_guard(FAR_EL3.get()) => "stack overflow",
                     0b10_0101 => "data abort",
                     0b10_0110 => "misaligned SP",
-                    0b11_1100 => "BRK instruction",
+                    0b11_1100 => "panic",
                     _ => "other",
                 };
                 to.text(VECTORS[vector % VECTORS.len()]).text(" in EL3: ").text(what);
             }
             Self::Unexpected => {
                 to.text("exception from below that is not routed to EL3");
-            }
-            // The place says it all; the messages of the core library would be another tenth of the image.
-            Self::Panic(info) => {
-                to.text("panicked at ");
-                if let Some(place) = info.location() {
-                    to.text(place.file()).text(":").decimal(u64::from(place.line()));
-                }
             }
         }
     }
@@ -94,19 +85,21 @@ fn in_guard(address: u64) -> bool {
 /// From `crash_entry`: `frame` is where the registers are; its place says the cause.
 pub extern "C" fn from_exception(frame: &Context) -> ! {
     let vector = core::ptr::from_ref(frame).addr() >> 4 & 3;
-    report(&Cause::Exception(vector), Some(frame))
+    report(&Cause::Exception(vector), frame)
 }
 
 /// An exception from below that should not have come.
 pub fn unexpected(context: &Context) -> ! {
     begin();
-    report(&Cause::Unexpected, Some(context))
+    report(&Cause::Unexpected, context)
 }
 
+/// Rust code gave up. That is an exception like others: the report has all registers, and x30, or what the stack has, tells
+/// where it was (`llvm-addr2line`). Places in words would be another twentieth of the image, messages a tenth.
 #[panic_handler]
-fn panic(info: &PanicInfo) -> ! {
-    begin();
-    report(&Cause::Panic(info), None)
+fn panic(_: &PanicInfo) -> ! {
+    // SAFETY: the vectors are in place since the first instructions after reset.
+    unsafe { core::arch::asm!("brk #0", options(noreturn, nostack)) }
 }
 
 /// Only one core reports, and only once.
@@ -130,7 +123,7 @@ pub extern "C" fn give_up() -> ! {
     }
 }
 
-fn report(cause: &Cause, registers: Option<&Context>) -> ! {
+fn report(cause: &Cause, registers: &Context) -> ! {
     let me = (arm_sysregs::el3::accessors::read_tpidr_el3().bits() != 0).then(|| percore::this().core());
     let stopped = me.map(stop::for_crash);
     // SAFETY: the UART is mapped by the tables that are on since early boot, and accessible before.
@@ -145,13 +138,7 @@ fn report(cause: &Cause, registers: Option<&Context>) -> ! {
     give_up()
 }
 
-fn print(
-    to: &mut Text,
-    cause: &Cause,
-    registers: Option<&Context>,
-    me: Option<Core>,
-    stopped: Option<stop::Outcome>,
-) {
+fn print(to: &mut Text, cause: &Cause, registers: &Context, me: Option<Core>, stopped: Option<stop::Outcome>) {
     to.text("\n*** STANDSTILL CRASH\ncause: ");
     cause.tell(to);
     to.text("\ncore:  ");
@@ -176,14 +163,12 @@ fn print(
     ] {
         to.text(name).hex(value);
     }
-    if let Some(context) = registers {
-        for (number, &value) in context.registers().iter().enumerate() {
-            to.text(if number % 2 == 0 { "\nx" } else { "  x" }).decimal(number as u64);
-            to.text(if number < 10 { "  " } else { " " }).hex(value);
-        }
-        to.text("\nPC  ").hex(context.elr).text("  SP  ").hex(context.sp);
-        stack(to, context.sp);
+    for (number, &value) in registers.registers().iter().enumerate() {
+        to.text(if number % 2 == 0 { "\nx" } else { "  x" }).decimal(number as u64);
+        to.text(if number < 10 { "  " } else { " " }).hex(value);
     }
+    to.text("\nPC  ").hex(registers.elr).text("  SP  ").hex(registers.sp);
+    stack(to, registers.sp);
     for core in (0..crate::boot::count()).filter_map(Core::new) {
         let word = COORDINATOR.core(core);
         let state = match word.state {

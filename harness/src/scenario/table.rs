@@ -383,7 +383,7 @@ pub const TABLE: &[Scenario] = &[
         story: "EL3 panics on purpose: a report names the cause",
         min_cores: 1,
         variant: Variant::CrashTest,
-        end: End::Crash { cause: "panicked at", at_boot: false },
+        end: End::Crash { cause: "in EL3: panic", at_boot: false },
         ..USUAL
     },
     Scenario {
