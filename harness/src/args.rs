@@ -114,23 +114,16 @@ pub fn parse(args: impl IntoIterator<Item = String>) -> Result<Command> {
     }
 }
 
-/// Exactly so many values, and no options.
-fn values<const N: usize>(mut parser: Parser) -> Result<[PathBuf; N]> {
-    let mut values = Vec::new();
+/// Reads the rest of a command line into a wish: `value` takes what is no option, `option` an option without its two dashes.
+pub fn read<W>(
+    mut parser: Parser,
+    mut wish: W,
+    value: fn(&mut W, String) -> Result<()>,
+    option: fn(&mut W, &str, &mut Parser) -> Result<()>,
+) -> Result<W> {
     while let Some(arg) = parser.next()? {
         match arg {
-            Arg::Value(value) => values.push(PathBuf::from(value)),
-            other => return Err(other.unexpected().into()),
-        }
-    }
-    values.try_into().map_err(|_| anyhow::anyhow!("{N} arguments, no more and no fewer\n{USAGE}"))
-}
-
-fn wish(mut parser: Parser) -> Result<Wish> {
-    let mut wish = Wish::default();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Value(value) => positional(&mut wish, &value.string()?)?,
+            Arg::Value(text) => value(&mut wish, text.string()?)?,
             Arg::Long(name) => {
                 let name = name.to_owned();
                 option(&mut wish, &name, &mut parser)?;
@@ -139,6 +132,25 @@ fn wish(mut parser: Parser) -> Result<Wish> {
         }
     }
     Ok(wish)
+}
+
+/// There is no such option.
+pub fn unknown(name: &str) -> anyhow::Error {
+    Arg::Long(name).unexpected().into()
+}
+
+/// Exactly so many values, and no options.
+fn values<const N: usize>(parser: Parser) -> Result<[PathBuf; N]> {
+    let push = |values: &mut Vec<PathBuf>, value: String| {
+        values.push(value.into());
+        Ok(())
+    };
+    let values = read(parser, Vec::new(), push, |_, name, _| Err(unknown(name)))?;
+    values.try_into().map_err(|_| anyhow::anyhow!("{N} arguments, no more and no fewer\n{USAGE}"))
+}
+
+fn wish(parser: Parser) -> Result<Wish> {
+    read(parser, Wish::default(), |wish, value| positional(wish, &value), option)
 }
 
 /// An option, without its two dashes.
@@ -151,7 +163,7 @@ pub fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
         "no-el2" => wish.no_el2 = true,
         "image" => wish.image = Some(parser.value()?.into()),
         "payload" => wish.payload = Some(parser.value()?.into()),
-        _ => return Err(Arg::Long(name).unexpected().into()),
+        _ => return Err(unknown(name)),
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::Parser;
 
 use crate::{
     args::{self, Wish},
@@ -112,28 +112,22 @@ impl Kind {
 }
 
 /// Reads what follows `run-fvp` on the command line.
-pub fn parse(mut parser: Parser) -> Result<FvpWish> {
-    let mut fvp = FvpWish::default();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Long("stand-in") => fvp.stand_in = true,
-            Arg::Long("all") => fvp.all = true,
-            Arg::Value(value) => {
-                let value = value.string()?;
-                if fvp.model.is_none() && is_model(&value) {
-                    fvp.model = Some(value);
-                } else {
-                    args::positional(&mut fvp.wish, &value)?;
-                }
-            }
-            Arg::Long(name) => {
-                let name = name.to_owned();
-                args::option(&mut fvp.wish, &name, &mut parser)?;
-            }
-            other => return Err(other.unexpected().into()),
+pub fn parse(parser: Parser) -> Result<FvpWish> {
+    let value = |fvp: &mut FvpWish, value: String| {
+        if fvp.model.is_none() && is_model(&value) {
+            fvp.model = Some(value);
+            return Ok(());
         }
-    }
-    Ok(fvp)
+        args::positional(&mut fvp.wish, &value)
+    };
+    args::read(parser, FvpWish::default(), value, |fvp, name, parser| {
+        match name {
+            "stand-in" => fvp.stand_in = true,
+            "all" => fvp.all = true,
+            _ => args::option(&mut fvp.wish, name, parser)?,
+        }
+        Ok(())
+    })
 }
 
 /// A path, one of the names, or the beginning of one.

@@ -66,6 +66,8 @@ pub struct Findings {
     pub registers: Option<u32>,
     /// The cores that still ran when the next kernel said its first words, by QEMU's numbers; `None` if nobody saw it.
     pub still_ran: Option<Vec<u32>>,
+    /// A kernel took over and started its cores before anybody saw who still ran, and somebody had to.
+    pub unseen: bool,
     /// The cores that the last kernel lacks, by QEMU's numbers, and where they were.
     pub lost: Vec<(u32, Option<Core>)>,
 }
@@ -118,6 +120,8 @@ pub struct Judge {
     gone: bool,
     crash: Vec<String>,
     look: Option<Look>,
+    /// Who still ran when the last kernel took over is known.
+    takeover_seen: bool,
     seen: Option<Vec<Core>>,
     frozen: Option<Vec<String>>,
     findings: Findings,
@@ -144,6 +148,7 @@ impl Judge {
             gone: false,
             crash: Vec::new(),
             look: None,
+            takeover_seen: false,
             seen: None,
             frozen: None,
             findings: Findings::default(),
@@ -189,6 +194,7 @@ impl Judge {
                 self.step = format!("a kernel begins on core {core}");
                 self.begun_on = Some(core);
                 self.starts_others = false;
+                self.takeover_seen = false;
                 self.look_at_takeover(Moment::FirstWords);
             }
             Line::Greets => self.look_at_takeover(Moment::FirstCall),
@@ -227,6 +233,7 @@ impl Judge {
         self.findings.online = Some(boot.online.len());
         self.findings.registers = boot.registers.or(self.findings.registers);
         self.missing(&boot.online);
+        self.findings.unseen |= self.rules.still && boot.kind != Kind::First && !self.takeover_seen;
         self.boots.push(boot);
         if let Some(kind) = self.unexpected() {
             self.give_up(format!("a kernel of the kind {kind:?} came up, and none such was to come"));
@@ -270,6 +277,7 @@ impl Judge {
             Some(Look::Takeover(own)) => {
                 let ran = cores.iter().filter(|core| core.number != own && core.runs());
                 let ran = ran.map(|core| core.number);
+                self.takeover_seen = true;
                 self.findings.still_ran.get_or_insert_default().extend(ran);
             }
             Some(Look::Panicked) => self.seen = Some(cores),
@@ -364,6 +372,9 @@ impl Judge {
         if self.rules.still {
             let ran = self.findings.still_ran.iter().flatten();
             wrong.extend(ran.map(|core| format!("core {core} still ran when the next kernel began")));
+            if self.findings.unseen {
+                wrong.push("nobody saw in time who still ran when the next kernel began".into());
+            }
         }
         if wrong.is_empty() {
             wrong.extend(self.not_come());

@@ -92,6 +92,27 @@ fn a_look_that_comes_too_late_says_nothing() {
 }
 
 #[test]
+fn where_nobody_must_run_any_more_somebody_has_to_see_it() {
+    for (still, late, unseen) in [(true, true, true), (true, false, false), (false, true, false)] {
+        let rules = Rules { still, ..rules(End::Kernels(&[Kind::Capture]), 2) };
+        let mut judge = Judge::new(rules, Limits::scaled(1.0));
+        let [begins, starts, rest @ ..] = &kdump(2)[3..] else { unreachable!() };
+        tell(&mut judge, &kdump(2)[..3], &[]);
+        judge.hear(Heard::Line(begins.clone()), seconds(1));
+        if late {
+            judge.hear(Heard::Line(starts.clone()), seconds(1));
+        }
+        assert_eq!(judge.next(seconds(1)), Next::Look);
+        judge.hear(Heard::Cores(vec![core(0, 0x100, 3), core(1, 0x200, 2)]), seconds(1));
+        tell(&mut judge, rest, &[]);
+        judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+        judge.next(seconds(2));
+        let findings = judge.findings();
+        assert_eq!((findings.unseen, findings.wrong.len()), (unseen, usize::from(unseen)), "{:?}", findings.wrong);
+    }
+}
+
+#[test]
 fn a_lost_core_is_named_as_qemu_names_it() {
     let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
     // The capture kernel begins on core 1, and its own core 1 is the machine's core 0.

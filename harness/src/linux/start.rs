@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Parser, ValueExt};
 
-use crate::{linux::files, linux::wish::KERNELS, machine, report::Report};
+use crate::{args, linux::files, linux::wish::KERNELS, machine, report::Report};
 
 /// Debian's, for whoever does not name one.
 const USUAL: &str = "6.12";
@@ -34,8 +34,8 @@ pub struct Wish {
 }
 
 /// Reads the rest of the command line.
-pub fn parse(mut parser: Parser) -> Result<Wish> {
-    let mut wish = Wish {
+pub fn parse(parser: Parser) -> Result<Wish> {
+    let wish = Wish {
         shell: false,
         kernel: USUAL.into(),
         cores: 4,
@@ -44,25 +44,24 @@ pub fn parse(mut parser: Parser) -> Result<Wish> {
         append: None,
         more: Vec::new(),
     };
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Value(value) => match value.string()? {
-                word if word == "shell" => wish.shell = true,
-                word => match word.parse() {
-                    Ok(cores @ 1..=512) => wish.cores = cores,
-                    _ => wish.kernel = word,
-                },
-            },
-            Arg::Long("cpu") => wish.cpu = parser.value()?.string()?,
-            Arg::Long("no-el2") => wish.no_el2 = true,
-            Arg::Long("append") => wish.append = Some(parser.value()?.string()?),
-            Arg::Long("qemu") => {
-                let more = parser.value()?.string()?;
-                wish.more.extend(more.split_whitespace().map(String::from));
-            }
-            other => return Err(other.unexpected().into()),
+    let value = |wish: &mut Wish, word: String| {
+        match word.parse() {
+            Ok(cores @ 1..=512) => wish.cores = cores,
+            _ if word == "shell" => wish.shell = true,
+            _ => wish.kernel = word,
         }
-    }
+        Ok(())
+    };
+    let wish = args::read(parser, wish, value, |wish, name, parser| {
+        match name {
+            "cpu" => wish.cpu = parser.value()?.string()?,
+            "no-el2" => wish.no_el2 = true,
+            "append" => wish.append = Some(parser.value()?.string()?),
+            "qemu" => wish.more.extend(parser.value()?.string()?.split_whitespace().map(String::from)),
+            _ => return Err(args::unknown(name)),
+        }
+        Ok(())
+    })?;
     let known = KERNELS.contains(&wish.kernel.as_str()) || Path::new(&wish.kernel).is_file();
     ensure!(known, "no kernel or file \"{}\"; the kernels: {}", wish.kernel, KERNELS.join(", "));
     Ok(wish)

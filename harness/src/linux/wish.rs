@@ -3,9 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use lexopt::{Arg, Parser, ValueExt};
+use lexopt::{Parser, ValueExt};
 
-use crate::linux::rows::{ROWS, Row};
+use crate::{
+    args,
+    linux::rows::{ROWS, Row},
+};
 
 /// The kernels that there are, by the names that `linux/get.sh` knows.
 pub const KERNELS: &[&str] = &["small", "6.12", "7.3", "small-patched"];
@@ -45,31 +48,31 @@ pub struct Wish {
 }
 
 /// Reads the rest of the command line.
-pub fn parse(mut parser: Parser) -> Result<Wish> {
-    let mut wish = Wish::default();
-    while let Some(arg) = parser.next()? {
-        match arg {
-            Arg::Value(value) => positional(&mut wish, &value.string()?)?,
-            Arg::Long("firmware") => match parser.value()?.string()?.as_str() {
-                "qemu" => wish.qemu = true,
-                "standstill" => wish.qemu = false,
-                other => bail!("--firmware is standstill or qemu, not {other}"),
-            },
-            Arg::Long("variant") => {
-                wish.variant = match parser.value()?.string()?.as_str() {
-                    "stock" => Variant::Stock,
-                    "fence" => Variant::Fence,
-                    "module" => Variant::Module,
-                    other => bail!("--variant is stock, fence or module, not {other}"),
-                }
+pub fn parse(parser: Parser) -> Result<Wish> {
+    args::read(parser, Wish::default(), |wish, value| positional(wish, &value), option)
+}
+
+fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
+    match name {
+        "firmware" => match parser.value()?.string()?.as_str() {
+            "qemu" => wish.qemu = true,
+            "standstill" => wish.qemu = false,
+            other => bail!("--firmware is standstill or qemu, not {other}"),
+        },
+        "variant" => {
+            wish.variant = match parser.value()?.string()?.as_str() {
+                "stock" => Variant::Stock,
+                "fence" => Variant::Fence,
+                "module" => Variant::Module,
+                other => bail!("--variant is stock, fence or module, not {other}"),
             }
-            Arg::Long("image") => wish.image = Some(parser.value()?.into()),
-            Arg::Long("short") => wish.short = true,
-            Arg::Long("log") => wish.log = true,
-            other => return Err(other.unexpected().into()),
         }
+        "image" => wish.image = Some(parser.value()?.into()),
+        "short" => wish.short = true,
+        "log" => wish.log = true,
+        _ => return Err(args::unknown(name)),
     }
-    Ok(wish)
+    Ok(())
 }
 
 fn positional(wish: &mut Wish, value: &str) -> Result<()> {
