@@ -39,6 +39,19 @@ pub fn init() {
     uart().enable();
 }
 
+/// Its interrupt.
+pub const INTERRUPT: u32 = machine::UART0_INTERRUPT;
+
+/// It interrupts, since there is room for more; its line stays high until [`quiet`].
+pub fn ring() {
+    uart().interrupt(true);
+}
+
+/// It interrupts no more.
+pub fn quiet() {
+    uart().interrupt(false);
+}
+
 /// Writes a line.
 pub fn line(text: fmt::Arguments) {
     let mut line = Line { text: [0; 400], length: 0 };

@@ -13,6 +13,10 @@ register_bitfields! [u32,
     CONTROL [
         UARTEN OFFSET(0) NUMBITS(1) [],
         TXE OFFSET(8) NUMBITS(1) []
+    ],
+    MASK [
+        /// Transmit interrupt.
+        TXIM OFFSET(5) NUMBITS(1) []
     ]
 ];
 
@@ -23,7 +27,9 @@ register_structs! {
         (0x18 => flags: ReadOnly<u32, FLAGS::Register>),
         (0x1c => _reserved1),
         (0x30 => control: WriteOnly<u32, CONTROL::Register>),
-        (0x34 => @END),
+        (0x34 => _reserved2),
+        (0x38 => interrupts: WriteOnly<u32, MASK::Register>),
+        (0x3c => @END),
     }
 }
 
@@ -48,6 +54,11 @@ impl Pl011 {
     /// Lets it transmit.
     pub fn enable(&self) {
         self.0.control.write(CONTROL::UARTEN::SET + CONTROL::TXE::SET);
+    }
+
+    /// Lets it interrupt, when it has transmitted something, or not.
+    pub fn interrupt(&self, wanted: bool) {
+        self.0.interrupts.write(MASK::TXIM.val(wanted.into()));
     }
 
     /// Writes a byte, or drops it if the UART does not take it in time.

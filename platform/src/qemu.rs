@@ -35,6 +35,8 @@ pub const GICR_FRAME_MAX: usize = gicr_frame(false);
 
 /// PL011 of the software below EL3.
 pub const UART0: usize = 0x0900_0000;
+/// Its interrupt.
+pub const UART0_INTERRUPT: u32 = 33;
 /// PL031 of the software below EL3.
 pub const RTC: usize = 0x0901_0000;
 /// Its interrupt.

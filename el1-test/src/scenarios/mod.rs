@@ -18,7 +18,9 @@ mod sdei;
 mod sdei_bound;
 mod sdei_hostile;
 mod sdei_kexec;
+mod sdei_neighbours;
 mod sdei_off;
+mod sdei_return;
 pub mod storm;
 mod sweep;
 mod wedge;
@@ -76,6 +78,8 @@ const ALL: &[(&str, usize, fn())] = &[
     ("sdei-not-the-client", 1, sdei::not_the_client),
     ("sdei-bound-ppi", 1, sdei_bound::ppi),
     ("sdei-bound-spi", 2, sdei_bound::spi),
+    ("sdei-neighbours", 2, sdei_neighbours::neighbours),
+    ("sdei-illegal-return", 2, sdei_return::illegal_return),
     ("sdei-critical", 1, sdei_bound::critical),
     ("sdei-next-kernel", 1, sdei_kexec::next_kernel),
     ("sdei-hostile", 2, sdei_hostile::hostile),

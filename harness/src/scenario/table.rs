@@ -325,6 +325,16 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "sdei-neighbours",
+        story: "two cores register and unregister two SPIs at once whose groups share a register; each is whose it should be",
+        ..USUAL
+    },
+    Scenario {
+        name: "sdei-illegal-return",
+        story: "a handler at EL2 takes EL1 away, which it has interrupted: COMPLETE is refused until it is back, RESUME is not",
+        ..USUAL
+    },
+    Scenario {
         name: "sdei-critical",
         story: "a critical event interrupts a normal one's handler; everything else waits its turn",
         min_cores: 1,

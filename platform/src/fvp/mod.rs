@@ -45,6 +45,8 @@ pub const CRITICAL_PPIS: [u32; 1] = [23];
 
 /// PL011 of the software below EL3.
 pub const UART0: usize = 0x1c09_0000;
+/// Its interrupt.
+pub const UART0_INTERRUPT: u32 = 37;
 /// PL031 of the software below EL3.
 pub const RTC: usize = 0x1c17_0000;
 /// Its interrupt.
