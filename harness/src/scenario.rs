@@ -59,18 +59,30 @@ pub enum Variant {
     CrashTest,
     /// Without the coordinator's admission gate: a starting core can slip through a stop.
     WithoutAdmissionGate,
+    /// It begins with `reclaim` off.
+    NoReclaim,
+    /// It begins with `fence` on, and locked.
+    FenceLocked,
 }
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Variant; 3] = [Variant::Standard, Variant::CrashTest, Variant::WithoutAdmissionGate];
+    pub const ALL: [Variant; 5] = [
+        Variant::Standard,
+        Variant::CrashTest,
+        Variant::WithoutAdmissionGate,
+        Variant::NoReclaim,
+        Variant::FenceLocked,
+    ];
 
-    /// The feature of the monitor's crate that makes it.
+    /// The features of the monitor's crate that make it, separated by commas.
     pub fn feature(self) -> Option<&'static str> {
         match self {
             Variant::Standard => None,
             Variant::CrashTest => Some("crash-test"),
             Variant::WithoutAdmissionGate => Some("without-admission-gate"),
+            Variant::NoReclaim => Some("no-reclaim"),
+            Variant::FenceLocked => Some("fence,policy-locked"),
         }
     }
 }

@@ -271,6 +271,20 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "ownership-policy-built-in",
+        payload_name: Some("ownership-policy-in-tree"),
+        story: "a monitor built with fence and policy-locked: the same without a word in the device tree",
+        variant: Variant::FenceLocked,
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-no-reclaim-built-in",
+        payload_name: Some("ownership-no-reclaim-in-tree"),
+        story: "a monitor built with no-reclaim: the same",
+        variant: Variant::NoReclaim,
+        ..USUAL
+    },
+    Scenario {
         name: "stop-record",
         story: "a wedged core's PC, x0-x30 and PSTATE in its stop record, as they were",
         ..USUAL
