@@ -4,6 +4,7 @@
 #
 #   linux/apt.sh unpack DIRECTORY PACKAGE[:ARCHITECTURE][/SUITE]...    download and unpack with dpkg -x
 #   linux/apt.sh list PATTERN                                          packages by name, "NAME VERSION SUITE"
+#   linux/apt.sh pool PATH FILE SHA256         a file of the archive, by its path below pool/
 #   linux/apt.sh depends PACKAGE[:ARCHITECTURE][/SUITE]                 what it depends on, a line each
 #
 # State is in .tools/apt; its indexes are refreshed when they are older than a day.
@@ -79,6 +80,12 @@ unpack() {
 mkdir -p "$STATE"
 exec 9>"$STATE/lock"
 flock 9
+if [[ ${1:-} == pool ]]; then
+    uri=$(mirror)
+    [[ $uri ]] || die "needs a Debian whose apt knows its mirror"
+    /usr/lib/apt/apt-helper download-file "$uri/pool/$2" "$3" "SHA256:$4" >/dev/null || die "cannot download $2"
+    exit
+fi
 update
 export APT_CONFIG=$STATE/apt.conf
 case ${1:-} in

@@ -8,6 +8,7 @@
 #   linux/get.sh modules:KERNEL              beside its Image: faultinject.ko and standstill.ko, where they can be built:
 #                           Debian's kernels need a cross compiler, the small one the build tree of small-patched
 #   linux/get.sh u-boot     u-boot/u-boot.bin    Debian's U-Boot for QEMU's virt
+#   linux/get.sh fvp        fvp/*.dtb        the device trees of Arm's FVPs, from Debian's kernel package
 #   linux/get.sh user       user/            Debian's busybox and kexec for arm64, with what they load
 #
 # Exit status 3: it is not to be had here, and the message says why.
@@ -34,9 +35,9 @@ small() {
     finish small
 }
 
-# debian SERIES SUITE PACKAGE: the newest of a series that a suite has. PACKAGE: what the package with the Image is called.
-debian() {
-    local pattern="^$3-${1/./\\.}\\.[0-9]*\\+deb1[0-9]-arm64\$" package
+# unpack_kernel SERIES SUITE PACKAGE: the newest of a series that a suite has; sets $package.
+unpack_kernel() {
+    local pattern="^$3-${1/./\\.}\\.[0-9]*\\+deb1[0-9]-arm64\$"
     package=$(linux/apt.sh list "$pattern" | grep -F " $2/main" | awk '{ print $1 }' | sort -V | tail -n 1)
     if [[ ! $package ]]; then
         echo "no kernel $1 in Debian's $2 any more" >&2
@@ -44,6 +45,12 @@ debian() {
     fi
     package=${package%:arm64}
     linux/apt.sh unpack "$scratch/package" "$package:arm64/$2"
+}
+
+# debian SERIES SUITE PACKAGE: PACKAGE: what the package with the Image is called.
+debian() {
+    local package
+    unpack_kernel "$@"
     # Debian's vmlinuz is a plain Image; the firmware takes it as it is.
     find "$scratch/package" -name 'vmlinuz*' -exec cp {} "$scratch/Image" \;
     [[ -e $scratch/Image ]]
@@ -101,6 +108,15 @@ user() {
     finish user
 }
 
+fvp() {
+    local package
+    unpack_kernel 6.12 bookworm-backports linux-image
+    find "$scratch/package" \( -name fvp-base-revc.dtb -o -name foundation-v8-gicv3-psci.dtb \) -exec cp {} "$scratch/" \;
+    [[ -e $scratch/fvp-base-revc.dtb && -e $scratch/foundation-v8-gicv3-psci.dtb ]]
+    rm -rf "$scratch/package"
+    finish fvp
+}
+
 u_boot() {
     linux/apt.sh unpack "$scratch/package" u-boot-qemu/trixie
     cp "$scratch/package/usr/lib/u-boot/qemu_arm64/u-boot.bin" "$scratch/"
@@ -132,6 +148,7 @@ for what in "$@"; do
         7.3) debian 7.3 trixie-backports linux-binary ;;
         user) user ;;
         u-boot) u_boot ;;
+        fvp) fvp ;;
         *)
             echo "see the top of linux/get.sh" >&2
             exit 2
