@@ -114,6 +114,7 @@ fn measure(images: &Images, cores: u32, limits: Limits, report: &Report, figures
         setup,
         descriptor: "scenario=bench".into(),
         end: End::Figures,
+        left_off: false,
         limits,
         table: images.table.clone(),
     };

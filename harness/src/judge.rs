@@ -20,6 +20,8 @@ pub enum End {
     /// The payload has the machine powered off. It is turned on again, its memory as it was, and then the payload says that
     /// it is done.
     PowerOff,
+    /// The same, but that is the end.
+    StaysOff,
     /// EL3 reports a crash. It resets the machine, and then the payload says that it is done.
     Crash {
         /// What the report names as the cause.
@@ -235,12 +237,12 @@ impl Judge {
         // What is announced but not there, or there but not announced, gets a little time to come right.
         let crash_is_fine = self.crash.is_empty() || wants_crash && self.crash_complete;
         let odd = self.resets > self.resets_expected()
-            || self.off && !(self.on_again && self.off_announced)
+            || self.off && !(self.off_announced && (self.on_again || self.end == End::StaysOff))
             || !crash_is_fine
             || self.done.is_some() && (self.reset_is_missing() || self.off_announced && !self.off);
         if !odd {
             self.odd_since = None;
-            return self.done.is_some();
+            return self.done.is_some() || self.off && self.end == End::StaysOff;
         }
         now.saturating_sub(*self.odd_since.get_or_insert(now)) >= self.limits.grace
     }
@@ -270,7 +272,8 @@ impl Judge {
             _ if self.reset_is_missing() => "the reset",
             _ if self.off_announced && !self.off => "the power-off",
             End::Done | End::DoneWhoeverWins | End::Figures => "DONE",
-            End::PowerOff if !self.off => "EXPECT off",
+            End::PowerOff | End::StaysOff if !self.off => "EXPECT off",
+            End::StaysOff => "the end",
             End::PowerOff => "DONE",
             End::Crash { .. } if self.crash.is_empty() => "EL3's crash report",
             End::Crash { .. } => "DONE",
@@ -364,11 +367,12 @@ impl Judge {
             wrong.push("a reset was due and never came".into());
         }
         match (self.end, self.off, self.done) {
-            (End::PowerOff, false, _) => wrong.push("the machine was not powered off".into()),
+            (End::PowerOff | End::StaysOff, false, _) => wrong.push("the machine was not powered off".into()),
             (_, false, _) if self.off_announced => {
                 wrong.push("a power-off was announced and never came".into());
             }
-            (End::PowerOff, true, Some(_)) | (_, false, Some(_)) => {}
+            (End::StaysOff, true, None) | (End::PowerOff, true, Some(_)) | (_, false, Some(_)) => {}
+            (End::StaysOff, true, Some(_)) => wrong.push("DONE besides the power-off".into()),
             (End::PowerOff, true, None) | (_, false, None) => {
                 wrong.push(format!("QEMU ended by itself; {}", self.awaited()));
             }

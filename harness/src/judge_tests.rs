@@ -189,6 +189,22 @@ fn power_off() {
 }
 
 #[test]
+fn power_off_for_good() {
+    assert_eq!(passes(End::StaysOff, "1 > CHECK ok a\n2 > EXPECT off\n3 off"), 1);
+    assert_eq!(passes(End::StaysOff, "1 > CHECK ok a\n2 off\n3 > EXPECT off"), 1);
+    for (transcript, said) in [
+        ("1 > CHECK ok a\n2 off", "powered off, and nobody"),
+        ("1 > CHECK ok a\n2 > EXPECT off", "waited for the power-off"),
+        ("1 > CHECK ok a\n2 > EXPECT off\n3 gone", "not powered off"),
+        ("1 > CHECK ok a\n2 > DONE pass", "not powered off"),
+        ("1 > EXPECT off\n3 off", "nothing was checked"),
+    ] {
+        let (why, _) = fails(End::StaysOff, transcript);
+        assert!(why.contains(said), "{transcript}: {why}");
+    }
+}
+
+#[test]
 fn a_machine_that_is_off_is_turned_on_once() {
     let mut judge = Judge::new(End::PowerOff, Limits::scaled(1.0));
     assert_eq!(judge.next(Duration::ZERO), Next::Wait);

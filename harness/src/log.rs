@@ -15,6 +15,9 @@ pub const CRASH_BEGINS: &str = "*** STANDSTILL CRASH";
 /// The last line of a crash report.
 pub const CRASH_ENDS: &str = "*** END OF CRASH";
 
+/// The monitor's word when it has booted: el3/src/boot/cold.rs.
+const BOOTED: &str = "Standstill: ";
+
 /// A line of the monitor's console.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -22,6 +25,13 @@ pub struct Entry {
     pub kind: Kind,
     /// The text, decoded.
     pub text: String,
+}
+
+impl Entry {
+    /// Does the monitor say that it has booted? It does so once after each reset.
+    pub fn is_boot(&self) -> bool {
+        self.kind == Kind::Frame && self.text.contains(BOOTED)
+    }
 }
 
 /// What a line of the monitor's console is.
@@ -258,5 +268,17 @@ mod tests {
         let mut decoder = Decoder::new(None);
         assert_eq!(shown(&decoder.feed(b"hello\n\0")), [(Kind::Text, "hello")]);
         assert_eq!(decoder.feed(&rzcobs(STOP))[0].kind, Kind::Noise);
+    }
+
+    #[test]
+    fn a_boot_is_known_by_its_word() {
+        // As the monitor said it on the stand-in.
+        for (kind, text, is_boot) in [
+            (Kind::Frame, "0.618858 core 0 INFO Standstill: 4 cores, next image at 0x88000000", true),
+            (Kind::Frame, "0.559971 core 0 INFO stop complete: 0 cores", false),
+            (Kind::Text, "Standstill: the device tree is damaged", false),
+        ] {
+            assert_eq!(Entry { kind, text: text.into() }.is_boot(), is_boot, "{text}");
+        }
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use crate::rundir::RunDir;
+use crate::{
+    fvp::{Kind, model},
+    rundir::RunDir,
+};
 
 /// A kind of machine.
 pub struct Machine {
@@ -30,6 +33,8 @@ pub struct Machine {
     pub firmware: Firmware,
     /// Where a device tree has to be put that the emulator does not make.
     pub tree_at: Option<u64>,
+    /// Does it say at its end which of its cores have power?
+    pub tells_power: bool,
     /// It has no more cores.
     pub max_cores: u32,
     /// A core's affinity, by its number.
@@ -51,6 +56,8 @@ pub enum Firmware {
     Bios,
     /// Loaded to this address.
     At(u64),
+    /// It is no QEMU at all, but one of Arm's models.
+    Model(Kind),
 }
 
 /// QEMU's `virt` with the Security Extensions: the firmware starts every core at EL3.
@@ -63,6 +70,7 @@ pub const QEMU_VIRT: Machine = Machine {
     model: "virt,secure=on,gic-version=3",
     firmware: Firmware::Bios,
     tree_at: None,
+    tells_power: false,
     max_cores: 512,
     affinity: |core| (core % 16) | ((core / 16) << 8),
     cpu: "max",
@@ -109,6 +117,7 @@ impl Machine {
                 option("-bios", setup.image.display().to_string());
             }
             Firmware::At(address) => option("-device", blob(&setup.image, address)),
+            Firmware::Model(_) => {}
         }
         line
     }
@@ -116,6 +125,9 @@ impl Machine {
     /// The emulator's command line. The sockets and the descriptor are in `dir`. The machine waits for `cont`, so
     /// that no event is missed before somebody listens. Powered off it stays, to be looked at or turned on again.
     pub fn command_line(&self, setup: &Setup, dir: &RunDir) -> Vec<String> {
+        if let Firmware::Model(kind) = self.firmware {
+            return self.model_line(kind, setup, dir);
+        }
         let socket = |name: &str| format!("unix:{}", comma(&dir.file(name)));
         let mut line = self.bare_command_line(setup, "");
         let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
@@ -139,12 +151,32 @@ impl Machine {
         line
     }
 
+    /// The same of a model: its consoles go to files in `dir`, and it is never turned on again.
+    fn model_line(&self, kind: Kind, setup: &Setup, dir: &RunDir) -> Vec<String> {
+        let (tree, descriptor, jump) = (dir.file(DEVICE_TREE), dir.file(DESCRIPTOR), dir.file(model::JUMP_FILE));
+        let loaded = [
+            (setup.image.as_path(), model::IMAGE_AT),
+            (&setup.payload, self.payload_at),
+            (&tree, model::TREE_AT),
+            (&descriptor, self.descriptor_at),
+        ];
+        let consoles = model::Consoles { payload: dir.file(PAYLOAD_FILE), monitor: dir.file(MONITOR_FILE) };
+        model::command_line(kind, &self.emulator, setup.cores, &loaded, &jump, &consoles)
+    }
+
+    /// Why it cannot be set up so.
+    pub fn cannot(&self, setup: &Setup) -> Option<&'static str> {
+        let is_model = matches!(self.firmware, Firmware::Model(_));
+        let is_other = !setup.el2 || setup.cpu.is_some();
+        (is_model && is_other).then_some("a model's cores are as they are")
+    }
+
     /// `virt` takes EL2 away from its cores, with other machines one says so of the core.
     fn model_options(&self, setup: &Setup) -> String {
         match (self.firmware, setup.el2) {
             (Firmware::Bios, true) => format!("{},virtualization=on", self.model),
             (Firmware::Bios, false) => format!("{},virtualization=off", self.model),
-            (Firmware::At(_), _) => self.model.into(),
+            (Firmware::At(_) | Firmware::Model(_), _) => self.model.into(),
         }
     }
 
@@ -165,13 +197,17 @@ pub const DEVICE_TREE: &str = "device-tree.dtb";
 pub const PAYLOAD_SOCKET: &str = "payload.sock";
 /// The socket of the monitor's console.
 pub const MONITOR_SOCKET: &str = "monitor.sock";
+/// The file that a model's first console goes to, in the directory of a run.
+pub const PAYLOAD_FILE: &str = "payload.out";
+/// The same for the second.
+pub const MONITOR_FILE: &str = "monitor.out";
 /// The socket of QEMU's own protocol.
 pub const QMP_SOCKET: &str = "qmp.sock";
 /// What QEMU itself had to say.
 pub const EMULATOR_OUTPUT: &str = "qemu.log";
 
 /// A file that QEMU loads to an address as it is.
-fn blob(file: &Path, address: u64) -> String {
+pub fn blob(file: &Path, address: u64) -> String {
     format!("loader,file={},addr={address:#x},force-raw=on", comma(file))
 }
 

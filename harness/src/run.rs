@@ -2,8 +2,8 @@
 
 use std::{
     fs::File,
-    io::Write,
-    path::PathBuf,
+    io::{Read, Write},
+    path::{Path, PathBuf},
     sync::{Arc, mpsc::RecvTimeoutError},
     time::{Duration, Instant},
 };
@@ -14,9 +14,10 @@ use defmt_decoder::Table;
 use crate::{
     console::{Line, Lines},
     device_tree,
+    fvp::{model, power},
     judge::{End, Heard, Judge, Limits, Next, Verdict},
     log::{Decoder, Entry},
-    machine::{self, Machine, Setup},
+    machine::{self, Firmware, Machine, Process, Setup},
     qmp,
     rundir::{RunDir, VERDICT},
     wires::{Input, Wires},
@@ -32,6 +33,8 @@ pub struct Order<'a> {
     pub descriptor: String,
     /// How it must end.
     pub end: End,
+    /// Must every core but one be OFF then?
+    pub left_off: bool,
     /// How long it may take.
     pub limits: Limits,
     /// The messages of the monitor's log.
@@ -87,6 +90,14 @@ impl Order<'_> {
         outcome
     }
 
+    /// A model that is powered off has ended, and its memory with it: it is not turned on again.
+    fn end(&self) -> End {
+        match (self.machine.firmware, self.end) {
+            (Firmware::Model(_), End::PowerOff) => End::StaysOff,
+            (_, end) => end,
+        }
+    }
+
     fn run_and_keep(&self, outcome: &mut Outcome, watch: Watch) -> Result<()> {
         let mut dir = RunDir::new()?;
         outcome.verdict = self.run_in(&dir, outcome, watch).unwrap_or_else(|error| {
@@ -108,6 +119,9 @@ impl Order<'_> {
         dir.write(machine::DESCRIPTOR, self.descriptor.clone() + "\n\0")?;
         if self.machine.tree_at.is_some() || !self.setup.policy.is_empty() {
             device_tree::write(self.machine, &self.setup, dir)?;
+        }
+        if matches!(self.machine.firmware, Firmware::Model(_)) {
+            return self.follow_model(&command, dir, outcome, watch);
         }
         let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;
         if self.setup.gdb.is_none() {
@@ -145,7 +159,93 @@ impl Order<'_> {
         {
             hearing.judge.give_up(format!("{} broke down: {status}", self.machine.emulator));
         }
+        let power = self.power(dir)?;
+        let verdict = hearing.finish()?;
+        let Some(cores) = power else { return Ok(verdict) };
+        match (power::left_off(&cores, self.setup.cores), verdict) {
+            (Ok(seen), Verdict::Pass(checks)) => {
+                outcome.evidence = Some(seen);
+                Ok(Verdict::Pass(checks))
+            }
+            (Err(why), Verdict::Pass(_)) => Ok(Verdict::Fail(vec![why])),
+            (_, failed) => Ok(failed),
+        }
+    }
+
+    /// What the machine says of its cores' power, if it does and it matters.
+    fn power(&self, dir: &RunDir) -> Result<Option<Vec<power::Core>>> {
+        if !(self.left_off && self.machine.tells_power) {
+            return Ok(None);
+        }
+        let said = std::fs::read_to_string(dir.file(machine::EMULATOR_OUTPUT)).context("the emulator's log")?;
+        Ok(Some(power::parse(&said)))
+    }
+}
+
+/// How often the files of a model's consoles are looked at.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Order<'_> {
+    /// The same with a model: its consoles are files. Of a reset its monitor tells, which says a word each time that it boots; a
+    /// power-off is the model's end.
+    fn follow_model(
+        &self,
+        command: &[String],
+        dir: &RunDir,
+        outcome: &mut Outcome,
+        watch: Watch,
+    ) -> Result<Verdict> {
+        dir.write(model::JUMP_FILE, model::jump())?;
+        let mut consoles = [machine::PAYLOAD_FILE, machine::MONITOR_FILE].map(|name| Tail::of(&dir.file(name)));
+        let mut process = Process::start(command, dir)?;
+        let mut hearing = Hearing::new(self, dir, outcome, watch)?;
+        hearing.boots = Some(0);
+        loop {
+            // In this order: what it wrote before it ended is read after.
+            let ended = process.ended();
+            for (console, input) in consoles.iter_mut().zip([Input::Payload, Input::Monitor]) {
+                let bytes = console.read()?;
+                if !bytes.is_empty() {
+                    hearing.take(input(bytes))?;
+                }
+            }
+            match ended {
+                Some(status) if status.success() => hearing.hear(Heard::Shutdown { by_guest: true }),
+                Some(status) => hearing.judge.give_up(format!("{} broke down: {status}", self.machine.emulator)),
+                None => hearing.nothing(),
+            }
+            if ended.is_some() || hearing.next() == Next::Stop {
+                break;
+            }
+            std::thread::sleep(LOOK);
+        }
+        drop(process);
         hearing.finish()
+    }
+}
+
+/// A file that somebody else writes, read as it grows.
+struct Tail {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Tail {
+    /// It need not be there yet.
+    fn of(path: &Path) -> Tail {
+        Tail { path: path.into(), file: None }
+    }
+
+    /// What is new.
+    fn read(&mut self) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
+        }
+        if let Some(file) = &mut self.file {
+            file.read_to_end(&mut bytes).with_context(|| format!("cannot read {}", self.path.display()))?;
+        }
+        Ok(bytes)
     }
 }
 
@@ -162,6 +262,8 @@ struct Hearing<'a> {
     decoded: File,
     lines: Lines,
     decoder: Decoder,
+    /// How often the monitor has booted, if that is how resets are known.
+    boots: Option<u32>,
     outcome: &'a mut Outcome,
     watch: Watch<'a>,
 }
@@ -171,12 +273,13 @@ impl<'a> Hearing<'a> {
         let create = |name: &str| File::create(dir.file(name)).with_context(|| format!("cannot write {name}"));
         Ok(Hearing {
             start: Instant::now(),
-            judge: Judge::new(order.end, order.limits).with_cores(order.setup.cores),
+            judge: Judge::new(order.end(), order.limits).with_cores(order.setup.cores),
             payload: Record { file: create("payload.log")?, bytes: 0 },
             monitor: Record { file: create("monitor.raw")?, bytes: 0 },
             decoded: create("monitor.log")?,
             lines: Lines::default(),
             decoder: Decoder::new(order.table.clone()),
+            boots: None,
             outcome,
             watch,
         })
@@ -236,6 +339,12 @@ impl<'a> Hearing<'a> {
             writeln!(self.decoded, "{}", entry.text).context("cannot keep what the monitor says")?;
             (self.watch)(Some(Spoken::Monitor(&entry)), self.judge.step());
             self.outcome.monitor.push(entry.text.clone());
+            if let Some(boots) = self.boots.as_mut().filter(|_| entry.is_boot()) {
+                *boots += 1;
+                if *boots > 1 {
+                    self.hear(Heard::Reset { by_guest: true });
+                }
+            }
             self.hear(Heard::Monitor(entry));
         }
         Ok(())
@@ -260,5 +369,22 @@ impl Record {
             return Ok(());
         }
         self.file.write_all(bytes).context("cannot keep what a console says")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_as_it_grows() {
+        let dir = RunDir::new().unwrap();
+        let mut tail = Tail::of(&dir.file("console"));
+        assert!(tail.read().unwrap().is_empty());
+        let mut console = File::create(dir.file("console")).unwrap();
+        for text in [&b"CHECK o"[..], b"k a\n", b""] {
+            console.write_all(text).unwrap();
+            assert_eq!(tail.read().unwrap(), text);
+        }
     }
 }

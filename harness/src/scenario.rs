@@ -37,6 +37,8 @@ pub struct Scenario {
     pub variant: Variant,
     /// How it must end.
     pub end: End,
+    /// At its end every core but one is OFF: where a machine tells of its cores' power, it must say so.
+    pub left_off: bool,
 }
 
 /// So many times with up to so many cores; with more cores less often, since they share the host's.

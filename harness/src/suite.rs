@@ -111,6 +111,10 @@ impl Suite<'_> {
                 &format!("needs the image variant {}", scenario.variant),
             ));
         };
+        let order = job.order(self.machine, images, self.limits);
+        if let Some(why) = self.machine.cannot(&order.setup) {
+            return self.report.skip(&job.line(self.machine.tag, "", why));
+        }
         let task = self.report.begin(&format!("{}, {}", job.name(), job.machine()));
         let mut watch = |spoken: Option<Spoken>, step: &str| {
             if let Some(spoken) = spoken.filter(|_| self.log) {
@@ -118,7 +122,7 @@ impl Suite<'_> {
             }
             task.update(step);
         };
-        let outcome = job.order(self.machine, images, self.limits).run(&mut watch);
+        let outcome = order.run(&mut watch);
         let took = format!("{:.1} s", outcome.took.as_secs_f64());
         let seed = if scenario.seeded { format!(", seed {}", job.seed) } else { String::new() };
         match &outcome.verdict {
@@ -177,6 +181,7 @@ impl Job {
             },
             descriptor: self.scenario.descriptor(self.cores, self.seed),
             end: self.scenario.end,
+            left_off: self.scenario.left_off,
             limits: limits.with_whole(self.scenario.patience),
             table: images.table.clone(),
         }

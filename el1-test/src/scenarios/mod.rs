@@ -55,6 +55,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("wedged-wfe", 2, wedge::wedged_wfe),
     ("wedged-in-handler", 2, wedge::wedged_in_handler),
     ("all-but-one-wedged", 2, wedge::all_but_one_wedged),
+    ("stop-for-good", 2, wedge::stop_for_good),
     ("foreign-core", 2, wedge::foreign_core),
     ("takeback-stop-one", 2, wedge::takeback_stop_one),
     ("takeback-stop-others", 2, wedge::takeback_stop_others),

@@ -126,6 +126,18 @@ pub fn all_but_one_wedged() {
     panic!("with nobody left");
 }
 
+/// Every other core is wedged and stopped, and that is the end: whoever looks at the machine then finds them off.
+pub fn stop_for_good() {
+    smp::bring_up_all();
+    let others = percpu::others().count() as u64;
+    step!("{others} cores are wedged, interrupts masked, and stopped");
+    for (index, how) in percpu::others().zip(WEDGES.into_iter().cycle()) {
+        wedge_core(index, how);
+    }
+    check_eq!(vendor::stop_others(Kind::Stop, 0), Outcome::Stopped(others), "STOP_OTHERS");
+    verify::standstill();
+}
+
 /// A core that was started behind the kernel's back, and runs without translation.
 pub fn foreign_core() {
     let Some(foreign) = percpu::others().last() else { return };

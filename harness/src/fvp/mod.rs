@@ -1,12 +1,15 @@
 //! `run-fvp`: Arm's FVPs, or the stand-in for them (docs/fvp.md).
 
-mod model;
+pub mod linux;
+pub mod model;
+pub mod power;
 pub mod tree;
 
 use std::{
     borrow::Cow,
     collections::BTreeMap,
     env,
+    ffi::OsString,
     path::{Path, PathBuf},
 };
 
@@ -17,6 +20,7 @@ use crate::{
     args::{self, Wish},
     images::{Build, Images},
     judge::Limits,
+    linux::start,
     machine::{Firmware, Machine},
     report::Report,
     run_scenarios,
@@ -37,6 +41,8 @@ pub struct FvpWish {
     pub stand_in: bool,
     /// With each number of cores that makes a difference, on both kinds.
     pub all: bool,
+    /// Linux on this terminal, and no scenarios.
+    pub linux: Option<start::Wish>,
     /// The rest.
     pub wish: Wish,
 }
@@ -101,6 +107,7 @@ impl Kind {
             },
             firmware: Firmware::At(model::IMAGE_AT),
             tree_at: Some(model::TREE_AT),
+            tells_power: true,
             max_cores: self.max_cores(),
             affinity: self.affinity(),
             cpu: "max",
@@ -112,7 +119,11 @@ impl Kind {
 }
 
 /// Reads what follows `run-fvp` on the command line.
-pub fn parse(parser: Parser) -> Result<FvpWish> {
+pub fn parse(mut parser: Parser) -> Result<FvpWish> {
+    let words: Vec<OsString> = parser.raw_args()?.collect();
+    if words.iter().any(|word| word == "linux") {
+        return parse_linux(words);
+    }
     let value = |fvp: &mut FvpWish, value: String| {
         if fvp.model.is_none() && is_model(&value) {
             fvp.model = Some(value);
@@ -120,7 +131,7 @@ pub fn parse(parser: Parser) -> Result<FvpWish> {
         }
         args::positional(&mut fvp.wish, &value)
     };
-    args::read(parser, FvpWish::default(), value, |fvp, name, parser| {
+    args::read(Parser::from_args(words), FvpWish::default(), value, |fvp, name, parser| {
         match name {
             "stand-in" => fvp.stand_in = true,
             "all" => fvp.all = true,
@@ -130,26 +141,57 @@ pub fn parse(parser: Parser) -> Result<FvpWish> {
     })
 }
 
+/// The same with the word `linux` in it: what is not about the machine is about the kernel.
+fn parse_linux(words: Vec<OsString>) -> Result<FvpWish> {
+    let mut fvp = FvpWish::default();
+    let mut rest = Vec::new();
+    for word in words {
+        let text = word.to_string_lossy();
+        let name = Path::new(&*text).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if text == "--stand-in" {
+            fvp.stand_in = true;
+        } else if fvp.model.is_none() && is_model(&name) {
+            fvp.model = Some(text.into_owned());
+        } else if text != "linux" {
+            rest.push(word);
+        }
+    }
+    fvp.linux = Some(start::parse(Parser::from_args(rest))?);
+    Ok(fvp)
+}
+
 /// A path, one of the names, or the beginning of one.
 fn is_model(value: &str) -> bool {
     let name = value.to_lowercase();
     value.contains('/') || name == "base" || name.starts_with("fvp_") || name.starts_with("foundation")
 }
 
-/// The stand-in's program: what `FVP_STANDIN` names, or beside the checkout.
+/// The stand-in's program: what `FVP_STANDIN` names, beside the checkout, or where `tools/fvp-stand-in/build.sh` leaves it.
 pub fn stand_in(root: &Path) -> Option<PathBuf> {
-    let beside = || root.join("../shared/fvp/qemu-system-aarch64-fvp");
-    let program = env::var_os("FVP_STANDIN").map_or_else(beside, PathBuf::from);
-    program.is_file().then_some(program)
+    const PROGRAM: &str = "qemu-system-aarch64-fvp";
+    let named = env::var_os("FVP_STANDIN").map(|named| vec![PathBuf::from(named)]);
+    let usual = || ["../shared/fvp", ".tools/fvp-stand-in"].map(|folder| root.join(folder).join(PROGRAM)).into();
+    named.unwrap_or_else(usual).into_iter().find(|program| program.is_file())
+}
+
+/// The same; who has none is told how to get it.
+pub fn find_stand_in(root: &Path) -> Result<PathBuf> {
+    stand_in(root).context(
+        "No stand-in, neither FVP_STANDIN nor ../shared/fvp/qemu-system-aarch64-fvp. It is a QEMU that is built in ten minutes \
+         from Debian's source and a patch:\n\n    tools/fvp-stand-in/build.sh\n\nleaves it where it is found \
+         (tools/fvp-stand-in/README.md).",
+    )
 }
 
 /// Runs scenarios on an FVP or on the stand-in.
 pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
+    if let Some(wish) = &fvp.linux {
+        return linux::start(root, fvp, wish, &Report::new());
+    }
     if !fvp.stand_in {
         return model::run(root, fvp);
     }
-    let program =
-        stand_in(root).context("no stand-in: set FVP_STANDIN to its qemu-system-aarch64-fvp (docs/fvp.md)")?;
+    let program = find_stand_in(root)?;
     println!("{NOT_ARMS}");
     let kinds: Vec<Kind> = match &fvp.model {
         Some(model) => vec![Kind::of(model)],
@@ -221,6 +263,17 @@ mod tests {
         assert_eq!((fvp.wish.cores, fvp.wish.log), (Some(2), true));
         assert_eq!(parsed("--all foundation --stand-in").model.as_deref().map(Kind::of), Some(Kind::Foundation));
         assert_eq!(Kind::of("/x/Foundation_Platform"), Kind::Foundation);
+    }
+
+    #[test]
+    fn linux_has_words_of_its_own() {
+        let fvp = parsed("linux --stand-in small 8 shell");
+        let wish = fvp.linux.unwrap();
+        assert_eq!((fvp.model, fvp.stand_in), (None, true));
+        assert_eq!((wish.kernel.as_str(), wish.cores, wish.shell), ("small", 8, true));
+        let fvp = parsed("/opt/FVP_Base_RevC-2xAEMvA linux");
+        assert_eq!(fvp.model.as_deref(), Some("/opt/FVP_Base_RevC-2xAEMvA"));
+        assert_eq!(fvp.linux.unwrap().cores, 4);
     }
 
     #[test]

@@ -1,14 +1,17 @@
 //! Arm's own models: where their programs are, and with which parameters they are started.
 
 use std::{
-    env, fs,
+    env,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Result, bail};
 
-use super::{FvpWish, Kind, tree};
-use crate::machine::typed;
+use super::{FvpWish, Kind};
+use crate::{
+    machine::{Firmware, Machine, typed},
+    run_scenarios,
+};
 
 /// Where the monitor is loaded, and every core's RVBAR.
 pub const IMAGE_AT: u64 = 0x0400_0000;
@@ -19,42 +22,40 @@ pub const PAYLOAD_AT: u64 = 0x8800_0000;
 /// Where the scenario line is loaded.
 pub const DESCRIPTOR_AT: u64 = 0x9fff_0000;
 
-/// What a model is given.
-pub struct Files {
-    /// The monitor.
-    pub image: PathBuf,
-    /// The payload.
+/// Where a model's consoles go: files, or `-` for the terminal.
+pub struct Consoles {
+    /// The first UART's.
     pub payload: PathBuf,
-    /// The device tree.
-    pub tree: PathBuf,
-    /// The scenario line.
-    pub descriptor: PathBuf,
-    /// For Foundation, whose cores start at 0: [`JUMP`].
-    pub jump: PathBuf,
-    /// The payload's console.
-    pub console: PathBuf,
-    /// The monitor's.
-    pub log: PathBuf,
+    /// The second's.
+    pub monitor: PathBuf,
 }
 
+/// The file for Foundation, whose cores start at 0; [`jump`] is in it.
+pub const JUMP_FILE: &str = "jump.bin";
 /// `movz x0, #0x400, lsl #16; br x0`: from address 0 to [`IMAGE_AT`].
-pub const JUMP: [u32; 2] = [0xd2a0_8000, 0xd61f_0000];
+const JUMP: [u32; 2] = [0xd2a0_8000, 0xd61f_0000];
 
-/// The model's command line; docs/fvp.md explains each parameter.
-pub fn command_line(kind: Kind, program: &str, cores: u32, files: &Files) -> Vec<String> {
-    let loaded = [
-        (&files.image, IMAGE_AT),
-        (&files.payload, PAYLOAD_AT),
-        (&files.tree, TREE_AT),
-        (&files.descriptor, DESCRIPTOR_AT),
-    ];
+/// What Foundation has in flash, at 0.
+pub fn jump() -> Vec<u8> {
+    JUMP.map(u32::to_le_bytes).concat()
+}
+
+/// The model's command line; docs/fvp.md explains each parameter. `loaded`: files and their addresses.
+pub fn command_line(
+    kind: Kind,
+    program: &str,
+    cores: u32,
+    loaded: &[(&Path, u64)],
+    jump: &Path,
+    consoles: &Consoles,
+) -> Vec<String> {
     match kind {
-        Kind::Base => base(program, cores, files, &loaded),
-        Kind::Foundation => foundation(program, cores, files, &loaded),
+        Kind::Base => base(program, cores, loaded, consoles),
+        Kind::Foundation => foundation(program, cores, loaded, jump),
     }
 }
 
-fn base(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64)]) -> Vec<String> {
+fn base(program: &str, cores: u32, loaded: &[(&Path, u64)], consoles: &Consoles) -> Vec<String> {
     let mut line = vec![program.to_owned()];
     let mut set = |parameter: String| line.extend(["-C".to_owned(), parameter]);
     set("pctl.startup=0.0.0.0".into());
@@ -69,7 +70,8 @@ fn base(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64)]) ->
     set("bp.refcounter.non_arch_start_at_default=0".into());
     set("bp.ve_sysregs.exit_on_shutdown=1".into());
     set("bp.vis.disable_visualisation=1".into());
-    for (uart, file) in [(0, &files.console), (1, &files.log)] {
+    set("bp.vis.rate_limit-enable=0".into());
+    for (uart, file) in [(0, &consoles.payload), (1, &consoles.monitor)] {
         set(format!("bp.pl011_uart{uart}.out_file={}", file.display()));
         set(format!("bp.pl011_uart{uart}.unbuffered_output=1"));
         set(format!("bp.pl011_uart{uart}.untimed_fifos=1"));
@@ -83,12 +85,12 @@ fn base(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64)]) ->
     line
 }
 
-fn foundation(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64)]) -> Vec<String> {
+fn foundation(program: &str, cores: u32, loaded: &[(&Path, u64)], jump: &Path) -> Vec<String> {
     let mut line: Vec<String> =
         [program, &format!("--cores={cores}"), "--secure-memory", "--gicv3", "--no-visualization", "--quiet"]
             .map(String::from)
             .into();
-    let jump = (&files.jump, 0);
+    let jump = (jump, 0);
     line.extend(
         [jump].iter().chain(loaded).map(|(file, address)| format!("--data={}@{address:#x}", file.display())),
     );
@@ -96,7 +98,7 @@ fn foundation(program: &str, cores: u32, files: &Files, loaded: &[(&PathBuf, u64
 }
 
 /// The model's program: what is asked for, `FVP_MODEL`, or either name on PATH.
-fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
+pub fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
     let named = asked.filter(|model| model.contains('/')).map(PathBuf::from);
     if let Some(program) = named.or_else(|| env::var_os("FVP_MODEL").map(PathBuf::from)) {
         return program.is_file().then(|| (Kind::of(&program.to_string_lossy()), program));
@@ -109,60 +111,53 @@ fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
     programs.into_iter().find(|(_, program)| program.is_file())
 }
 
-impl Files {
-    /// The images as they are built, the rest in a folder beside them.
-    fn of(root: &Path) -> Files {
-        let out = root.join("out");
-        let beside = out.join("fvp");
-        Files {
-            image: out.join("standstill-fvp.bin"),
-            payload: out.join("el1-test-fvp.bin"),
-            tree: beside.join("tree.dtb"),
-            descriptor: beside.join("descriptor"),
-            jump: beside.join("jump.bin"),
-            console: beside.join("payload.log"),
-            log: beside.join("monitor.log"),
-        }
-    }
-
-    /// Writes what is not built.
-    fn write(&self, kind: Kind, cores: u32, scenario: &str) -> Result<()> {
-        if let Some(folder) = self.tree.parent() {
-            fs::create_dir_all(folder)?;
-        }
-        fs::write(&self.tree, tree::make(&kind.stand_in("".as_ref()), cores)?.to_dtb())?;
-        fs::write(&self.descriptor, format!("scenario={scenario}\n\0"))?;
-        fs::write(&self.jump, JUMP.map(u32::to_le_bytes).concat())?;
-        Ok(())
+/// The model as a machine to run scenarios on.
+pub fn machine(kind: Kind, program: &Path) -> Machine {
+    Machine {
+        tag: match kind {
+            Kind::Base => "FVP Base",
+            Kind::Foundation => "Foundation",
+        },
+        firmware: Firmware::Model(kind),
+        tells_power: false,
+        ..kind.stand_in(program)
     }
 }
 
-/// Leaves all files that a model wants, and says how to start it. It is not started here: what it does is judged on the
-/// stand-in only (docs/fvp.md).
+/// Runs scenarios on the model.
 pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
     let Some((kind, program)) = find(fvp.model.as_deref()) else { bail!("{}", nowhere(root, fvp)) };
-    let cores = fvp.wish.cores.unwrap_or(4).min(kind.max_cores());
-    let files = Files::of(root);
-    files.write(kind, cores, fvp.wish.scenario.unwrap_or("boot"))?;
-    let line = typed(&command_line(kind, &program.display().to_string(), cores, &files));
-    bail!(
-        "Scenarios are judged on the stand-in only. After `just build`, this starts the model with one:\n\n{line}"
-    )
+    if kind == Kind::Foundation {
+        bail!("Foundation's consoles are telnet ports, which are not read here (docs/fvp.md). {}", said(root, fvp));
+    }
+    println!("model: {}", program.display());
+    run_scenarios(&machine(kind, &program), &fvp.wish)
 }
 
 /// What to do without a model.
-fn nowhere(root: &Path, fvp: &FvpWish) -> String {
-    let files = Files::of(root);
-    let mut text = "No FVP found: neither FVP_MODEL nor PATH has one.\n\
+pub fn nowhere(root: &Path, fvp: &FvpWish) -> String {
+    "No FVP found: neither FVP_MODEL nor PATH has one.\n\
         Arm offers FVP_Base_RevC-2xAEMvA (\"Armv-A Base RevC AEM FVP\") at https://developer.arm.com/downloads/-/arm-ecosystem-fvps, \
         free of charge.\n\
-        `just run-fvp --stand-in` runs on a QEMU that stands in for it (docs/fvp.md).\n\
-        It would be started so:"
-        .to_owned();
-    let kinds = fvp.model.as_deref().map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]);
-    for kind in kinds {
+        `just run-fvp --stand-in` runs on a QEMU that stands in for it (docs/fvp.md).\n"
+        .to_owned()
+        + &said(root, fvp)
+}
+
+/// How a model would be started.
+fn said(root: &Path, fvp: &FvpWish) -> String {
+    let out = root.join("out");
+    let beside = out.join("fvp");
+    let [image, payload] = ["standstill-fvp.bin", "el1-test-fvp.bin"].map(|name| out.join(name));
+    let [tree, descriptor, jump] = ["tree.dtb", "descriptor", JUMP_FILE].map(|name| beside.join(name));
+    let consoles = Consoles { payload: beside.join("payload.log"), monitor: beside.join("monitor.log") };
+    let loaded =
+        [(image.as_path(), IMAGE_AT), (&payload, PAYLOAD_AT), (&tree, TREE_AT), (&descriptor, DESCRIPTOR_AT)];
+    let mut text = "It would be started so:".to_owned();
+    for kind in fvp.model.as_deref().map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]) {
         let cores = fvp.wish.cores.unwrap_or(4).min(kind.max_cores());
-        text += &format!("\n\n{}", typed(&command_line(kind, kind.program(), cores, &files)));
+        let line = command_line(kind, kind.program(), cores, &loaded, &jump, &consoles);
+        text += &format!("\n\n{}", typed(&line));
     }
     text
 }
@@ -171,21 +166,16 @@ fn nowhere(root: &Path, fvp: &FvpWish) -> String {
 mod tests {
     use super::*;
 
-    fn files() -> Files {
-        Files {
-            image: "s.bin".into(),
-            payload: "p.bin".into(),
-            tree: "t.dtb".into(),
-            descriptor: "d".into(),
-            jump: "j.bin".into(),
-            console: "c.log".into(),
-            log: "m.log".into(),
-        }
+    fn line(kind: Kind, cores: u32) -> String {
+        let loaded = [("s.bin", IMAGE_AT), ("p.bin", PAYLOAD_AT), ("t.dtb", TREE_AT), ("d", DESCRIPTOR_AT)];
+        let loaded = loaded.map(|(file, address)| (Path::new(file), address));
+        let consoles = Consoles { payload: "c.log".into(), monitor: "m.log".into() };
+        command_line(kind, "FVP", cores, &loaded, "j.bin".as_ref(), &consoles).join(" ")
     }
 
     #[test]
     fn base_with_six_cores() {
-        let line = command_line(Kind::Base, "FVP", 6, &files()).join(" ");
+        let line = line(Kind::Base, 6);
         for part in [
             "FVP -C pctl.startup=0.0.0.0 ",
             " -C bp.secure_memory=1 ",
@@ -205,8 +195,8 @@ mod tests {
 
     #[test]
     fn foundation_starts_at_zero() {
-        let line = command_line(Kind::Foundation, "F", 4, &files()).join(" ");
-        assert!(line.starts_with("F --cores=4 --secure-memory --gicv3 "), "{line}");
+        let line = line(Kind::Foundation, 4);
+        assert!(line.starts_with("FVP --cores=4 --secure-memory --gicv3 "), "{line}");
         assert!(line.contains(" --data=j.bin@0x0 --data=s.bin@0x4000000 --data=p.bin@0x88000000 "), "{line}");
     }
 

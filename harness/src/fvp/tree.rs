@@ -1,9 +1,14 @@
-//! A device tree for a machine that brings none: its cores and its memory, which is what the monitor and the payload want
-//! to know.
+//! Device trees for machines that bring none: a small one of our own, with the cores and the memory, which is what the
+//! monitor and the payload want to know; and Debian's for Linux.
 
-use anyhow::Result;
-use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use anyhow::{Result, anyhow};
+use dtoolkit::{
+    Node,
+    fdt::Fdt,
+    model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty},
+};
 
+use super::Kind;
 use crate::machine::Machine;
 
 fn property(name: &str, words: &[u32]) -> Result<DeviceTreeProperty> {
@@ -37,10 +42,59 @@ pub fn make(machine: &Machine, cores: u32) -> Result<DeviceTree> {
     Ok(tree)
 }
 
+/// What a kernel is given.
+pub struct Boot<'a> {
+    /// Its command line.
+    pub arguments: &'a str,
+    /// Where its initial RAM disk is, and its size.
+    pub initrd: (u64, u64),
+    /// May it use the ITS, and what is behind it? kexec without EFI leaves the ITS's tables live.
+    pub its: bool,
+}
+
+/// Debian's tree of an FVP, for a machine with so many cores, and in `/chosen` what a boot loader leaves there.
+pub fn for_linux(debians: &[u8], kind: Kind, cores: u32, boot: &Boot) -> Result<DeviceTree> {
+    let fdt = Fdt::new(debians).map_err(|error| anyhow!("Debian's device tree: {error}"))?;
+    let mut tree = DeviceTree::from_fdt(&fdt);
+    let there: Vec<String> = (0..cores).map(|core| format!("cpu@{:x}", (kind.affinity())(core))).collect();
+    if let Some(cpus) = tree.find_node_mut("/cpus") {
+        keep(cpus, |name| !name.starts_with("cpu@") || there.iter().any(|there| there == name));
+    }
+    if !boot.its {
+        // The interrupt controller's own children are its ITS; the PCI host and its SMMU send what that translates.
+        keep(&mut tree.root, |name| !name.starts_with("pci@") && !name.starts_with("iommu@"));
+        for controller in tree.root.children_mut().filter(|node| node.name().starts_with("interrupt-controller@")) {
+            keep(controller, |_| false);
+        }
+    }
+    if let Some(motherboard) = tree.root.child_mut("mcc") {
+        // By these a kernel would turn the machine off itself, without PSCI, and with all its other cores running.
+        keep(motherboard, |name| !["reset", "shutdown", "reboot"].contains(&name));
+    }
+    if tree.root.child("chosen").is_none() {
+        tree.root.add_child(DeviceTreeNode::new("chosen")?);
+    }
+    if let Some(chosen) = tree.root.child_mut("chosen") {
+        let (start, size) = boot.initrd;
+        for (name, value) in [("linux,initrd-start", start), ("linux,initrd-end", start + size)] {
+            chosen.add_property(DeviceTreeProperty::new(name, value.to_be_bytes().to_vec())?);
+        }
+        chosen.add_property(text("bootargs", boot.arguments)?);
+    }
+    Ok(tree)
+}
+
+/// Takes all children away but these.
+fn keep(node: &mut DeviceTreeNode, wanted: impl Fn(&str) -> bool) {
+    let children = node.children_mut().map(|child| child.name().to_owned());
+    for name in children.filter(|name| !wanted(name)).collect::<Vec<_>>() {
+        node.remove_child(&name);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fvp::Kind;
 
     #[test]
     fn cores_and_memory_are_there() {
@@ -50,5 +104,46 @@ mod tests {
             assert!(tree.find_node(path).is_some(), "{path}");
         }
         assert!(tree.find_node("/cpus/cpu@400").is_none());
+    }
+
+    #[test]
+    fn linux_sees_the_cores_that_there_are() {
+        let mut debians = make(&Kind::Base.stand_in("qemu".as_ref()), 8).unwrap();
+        for path in ["pci@40000000", "iommu@2b400000", "interrupt-controller@2f000000", "timer"] {
+            let mut node = DeviceTreeNode::new(path).unwrap();
+            node.add_child(DeviceTreeNode::new("msi-controller@2f020000").unwrap());
+            debians.root.add_child(node);
+        }
+        let mut motherboard = DeviceTreeNode::new("mcc").unwrap();
+        for name in ["shutdown", "dvimode"] {
+            motherboard.add_child(DeviceTreeNode::new(name).unwrap());
+        }
+        debians.root.add_child(motherboard);
+        let made = |its| {
+            let boot = Boot { arguments: "console=ttyAMA0", initrd: (0x9000_0000, 0x1234), its };
+            for_linux(&debians.to_dtb(), Kind::Base, 5, &boot).unwrap()
+        };
+        let tree = made(false);
+        for (path, there) in [
+            ("/cpus/cpu@300", true),
+            ("/cpus/cpu@10000", true),
+            ("/cpus/cpu@10100", false),
+            ("/pci@40000000", false),
+            ("/iommu@2b400000", false),
+            ("/interrupt-controller@2f000000", true),
+            ("/interrupt-controller@2f000000/msi-controller@2f020000", false),
+            ("/timer/msi-controller@2f020000", true),
+            ("/mcc/shutdown", false),
+            ("/mcc/dvimode", true),
+        ] {
+            assert_eq!(tree.find_node(path).is_some(), there, "{path}");
+        }
+        let dtb = tree.to_dtb();
+        for value in [&b"console=ttyAMA0\0"[..], &0x9000_0000_u64.to_be_bytes(), &0x9000_1234_u64.to_be_bytes()] {
+            assert!(dtb.windows(value.len()).any(|bytes| bytes == value), "{value:x?}");
+        }
+        let tree = made(true);
+        assert!(tree.find_node("/interrupt-controller@2f000000/msi-controller@2f020000").is_some());
+        assert!(tree.find_node("/pci@40000000").is_some());
     }
 }

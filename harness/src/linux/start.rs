@@ -6,10 +6,16 @@ use std::{
     process::Command,
 };
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use lexopt::{Parser, ValueExt};
 
-use crate::{args, linux::files, linux::wish::KERNELS, machine, report::Report};
+use crate::{
+    args,
+    linux::files::{self, Kernel},
+    linux::wish::KERNELS,
+    machine,
+    report::Report,
+};
 
 /// Debian's, for whoever does not name one.
 const USUAL: &str = "6.12";
@@ -68,13 +74,16 @@ pub fn parse(parser: Parser) -> Result<Wish> {
 }
 
 impl Wish {
+    /// The kernel's command line: what the machine needs, and what was asked for.
+    pub fn arguments(&self, machines: &str) -> String {
+        let more = [self.append.as_deref(), self.shell.then_some("steps=shell")];
+        [machines].into_iter().chain(more.into_iter().flatten()).collect::<Vec<_>>().join(" ")
+    }
+
     /// QEMU's command line, as one would type it.
     fn command_line(&self, image: &Path, kernel: &Path, initrd: &Path) -> Vec<String> {
         let virtualization = if self.no_el2 { "off" } else { "on" };
-        let mut append = String::from("console=ttyAMA0");
-        for more in [self.append.as_deref(), self.shell.then_some("steps=shell")].into_iter().flatten() {
-            append += &format!(" {more}");
-        }
+        let append = self.arguments("console=ttyAMA0");
         let model = format!("virt,secure=on,virtualization={virtualization},gic-version=3");
         let file = |file: &Path| file.display().to_string();
         let mut line = vec!["qemu-system-aarch64".to_owned()];
@@ -96,8 +105,8 @@ impl Wish {
     }
 }
 
-/// Gets the kernel, and becomes QEMU. The monitor is built already.
-pub fn start(root: &Path, wish: &Wish, report: &Report) -> Result<bool> {
+/// Gets the kernel.
+pub fn kernel(root: &Path, wish: &Wish, report: &Report) -> Result<Kernel> {
     let task = report.begin(&format!("kernel {}", wish.kernel));
     let file = PathBuf::from(&wish.kernel);
     let got = if KERNELS.contains(&wish.kernel.as_str()) {
@@ -105,11 +114,12 @@ pub fn start(root: &Path, wish: &Wish, report: &Report) -> Result<bool> {
     } else {
         files::own(root, &file, &task)
     };
-    let kernel = match got {
-        Ok(kernel) => kernel,
-        Err(output) => bail!("{}", output.join("\n")),
-    };
-    drop(task);
+    got.map_err(|output| anyhow!("{}", output.join("\n")))
+}
+
+/// Gets the kernel, and becomes QEMU. The monitor is built already.
+pub fn start(root: &Path, wish: &Wish, report: &Report) -> Result<bool> {
+    let kernel = kernel(root, wish, report)?;
     let line = wish.command_line(&root.join("out/standstill-qemu.bin"), &kernel.image, &kernel.initrd);
     println!("{}\n(QEMU ends with Ctrl-A X)\n", machine::typed(&line));
     // This only returns if it fails.

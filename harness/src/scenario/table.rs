@@ -23,6 +23,7 @@ const USUAL: Scenario = Scenario {
     policy: &[],
     variant: Variant::Standard,
     end: End::Done,
+    left_off: false,
 };
 
 /// A negative control: a check must find the core that got away. With two cores nobody races; random, since the one
@@ -117,6 +118,15 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "power-off-for-good",
+        payload_name: Some("power-off"),
+        story: "the same; the machine stays off, and where cores have power of their own, only one still has it",
+        min_cores: 1,
+        end: End::StaysOff,
+        left_off: true,
+        ..USUAL
+    },
+    Scenario {
         name: "panic-on-starting-core",
         story: "core 1 panics while it starts; all others OFF and still, every one starts again",
         ..USUAL
@@ -175,6 +185,12 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "all-but-one-wedged",
         story: "every core but the panicking one is wedged; all are stopped and start again",
+        ..USUAL
+    },
+    Scenario {
+        name: "stop-for-good",
+        story: "all others wedged, then STOP_OTHERS: OFF, still, and where cores have power of their own, without it",
+        left_off: true,
         ..USUAL
     },
     Scenario {
