@@ -20,8 +20,7 @@ build: harness
 qemu-secure *ARGS: harness
     @cargo run --quiet --package harness -- qemu-secure "$@"
 
-# The same on Arm's FVP, or on a QEMU that stands in for it: [MODEL] [CORES] [SCENARIO] [--stand-in] [--all] [--log], or
-# `linux` and what the recipe of that name takes
+# The same on Arm's FVP, or on a QEMU that stands in for it: [MODEL] [CORES] [SCENARIO] [--stand-in] [--all] [--log]; or `linux` ..
 run-fvp *ARGS: harness
     @cargo run --quiet --package harness -- run-fvp "$@"
 
@@ -37,7 +36,7 @@ linux *ARGS: harness
 handover: harness
     @cargo run --quiet --package harness -- handover
 
-# Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu]
+# Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu | --stand-in]
 linux-test *ARGS: harness
     @cargo run --quiet --package harness -- linux-test "$@"
 

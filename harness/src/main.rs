@@ -130,7 +130,11 @@ fn handover() -> Result<bool> {
 fn linux_test(wish: &linux::wish::Wish) -> Result<bool> {
     let root = images::root()?;
     let report = Report::new();
-    if wish.qemu || wish.image.is_some() || Build::of(Variant::Standard).is_made(&root, &QEMU_VIRT, &report) {
+    let machine = if wish.stand_in { &fvp::Kind::Base.stand_in(&fvp::find_stand_in(&root)?) } else { &QEMU_VIRT };
+    if wish.stand_in {
+        report.line(fvp::NOT_ARMS);
+    }
+    if wish.qemu || wish.image.is_some() || Build::of(Variant::Standard).is_made(&root, machine, &report) {
         linux::Rows { root: &root, report: &report, limits: Limits::scaled(patience()?) }.run(wish)?;
     }
     Ok(report.summary())

@@ -79,6 +79,8 @@ pub struct Rules {
     pub end: End,
     /// How many cores the machine has.
     pub cores: u32,
+    /// QEMU's number of a core, by the lower half of its MPIDR.
+    pub number: fn(u32) -> u32,
     /// Can QEMU say which cores are off? Only if that is a matter of EL3.
     pub sees_off: bool,
     /// When to see whether cores of the last kernel still run.
@@ -189,8 +191,7 @@ impl Judge {
     fn line(&mut self, line: Line, now: Duration) {
         match line {
             Line::Begins(mpidr) => {
-                // Sixteen cores in a cluster, as QEMU numbers them.
-                let core = (mpidr >> 8 & 0xff) * 16 + (mpidr & 0xff);
+                let core = (self.rules.number)(mpidr);
                 self.step = format!("a kernel begins on core {core}");
                 self.begun_on = Some(core);
                 self.starts_others = false;

@@ -6,7 +6,7 @@ fn seconds(n: u64) -> Duration {
 }
 
 fn rules(end: End, cores: u32) -> Rules {
-    Rules { end, cores, sees_off: true, moment: Moment::FirstWords, still: false }
+    Rules { end, cores, number: |mpidr| mpidr & 0xff, sees_off: true, moment: Moment::FirstWords, still: false }
 }
 
 fn judge(end: End, cores: u32) -> Judge {

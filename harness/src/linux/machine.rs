@@ -1,8 +1,17 @@
 //! The machine that Linux runs on, and its command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::{machine, rundir::RunDir};
+use anyhow::Result;
+
+use crate::{
+    fvp::{
+        self, Kind,
+        tree::{self, Boot},
+    },
+    machine,
+    rundir::RunDir,
+};
 
 /// Whose PSCI it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,6 +20,34 @@ pub enum Firmware {
     Standstill(PathBuf),
     /// QEMU's own, for comparison: the machine has no EL3 then.
     Qemu,
+    /// The monitor's, on the stand-in for Arm's FVP Base.
+    StandIn {
+        /// The monitor.
+        image: PathBuf,
+        /// The stand-in.
+        program: PathBuf,
+        /// Debian's device tree for it.
+        tree: Vec<u8>,
+    },
+}
+
+impl Firmware {
+    /// Where the kernel's console is.
+    pub fn console(&self) -> &'static str {
+        match self {
+            Firmware::StandIn { .. } => "console=ttyAMA0 earlycon=pl011,0x1c090000",
+            _ => "console=ttyAMA0 earlycon=pl011,0x9000000",
+        }
+    }
+
+    /// The number of a core, by the lower half of its MPIDR.
+    pub fn number(&self) -> fn(u32) -> u32 {
+        match self {
+            Firmware::StandIn { .. } => |mpidr| (mpidr >> 16 & 0xff) * 4 + (mpidr >> 8 & 0xff),
+            // Sixteen cores in a cluster.
+            _ => |mpidr| (mpidr >> 8 & 0xff) * 16 + (mpidr & 0xff),
+        }
+    }
 }
 
 /// A machine with a kernel.
@@ -31,33 +68,55 @@ pub struct Setup {
 impl Setup {
     /// QEMU's command line, with its sockets in `dir`. The machine waits for `cont`. The ITS is off: kexec without EFI
     /// leaves its tables live.
-    pub fn command_line(&self, dir: &RunDir) -> Vec<String> {
-        let text = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    pub fn command_line(&self, dir: &RunDir) -> Result<Vec<String>> {
         let socket = |name: &str| format!("unix:{}", dir.file(name).display());
-        let (secure, bios) = match &self.firmware {
-            Firmware::Standstill(image) => ("on", vec!["-bios".into(), image.display().to_string()]),
-            Firmware::Qemu => ("off", Vec::new()),
-        };
-        let model = format!("virt,secure={secure},virtualization=on,gic-version=3,its=off");
-        let cores = self.cores.to_string();
-        let mut line =
-            text(&["qemu-system-aarch64", "-machine", &model, "-cpu", "max", "-smp", &cores, "-m", "2G"]);
-        line.extend(bios);
-        line.extend(text(&["-kernel", &self.kernel.display().to_string()]));
-        line.extend(text(&["-initrd", &self.initrd.display().to_string()]));
-        line.extend(text(&["-append", &self.append]));
-        line.extend(text(&["-display", "none", "-monitor", "none", "-nic", "none"]));
-        line.extend(text(&["-serial", &socket(machine::PAYLOAD_SOCKET)]));
         let monitor = socket(machine::MONITOR_SOCKET);
-        match self.firmware {
-            Firmware::Standstill(_) => line.extend(text(&["-serial", &monitor])),
+        let (mut line, second) = match &self.firmware {
+            Firmware::Standstill(image) => (self.virt(Some(image)), ["-serial".into(), monitor]),
             // Nobody speaks there; it is there to be listened to.
             Firmware::Qemu => {
-                line.extend(text(&["-chardev", &monitor.replacen("unix:", "socket,id=nobody,path=", 1)]))
+                let nobody = monitor.replacen("unix:", "socket,id=nobody,path=", 1);
+                (self.virt(None), ["-chardev".into(), nobody])
+            }
+            Firmware::StandIn { image, program, tree } => {
+                (self.stand_in(image, program, tree, dir)?, ["-serial".into(), monitor])
+            }
+        };
+        line.extend(["-serial".into(), socket(machine::PAYLOAD_SOCKET)]);
+        line.extend(second);
+        line.extend(["-qmp".into(), socket(machine::QMP_SOCKET), "-S".into()]);
+        Ok(line)
+    }
+
+    /// QEMU's `virt`, its consoles left out.
+    fn virt(&self, bios: Option<&Path>) -> Vec<String> {
+        let secure = if bios.is_some() { "on" } else { "off" };
+        let mut line = vec!["qemu-system-aarch64".to_owned()];
+        let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
+        option("-machine", format!("virt,secure={secure},virtualization=on,gic-version=3,its=off"));
+        option("-cpu", "max".into());
+        option("-smp", self.cores.to_string());
+        option("-m", "2G".into());
+        for (name, file) in [("-bios", bios), ("-kernel", Some(&*self.kernel)), ("-initrd", Some(&*self.initrd))] {
+            if let Some(file) = file {
+                option(name, file.display().to_string());
             }
         }
-        line.extend(text(&["-qmp", &socket(machine::QMP_SOCKET), "-S"]));
+        option("-append", self.append.clone());
+        for (name, value) in [("-display", "none"), ("-monitor", "none"), ("-nic", "none")] {
+            option(name, value.into());
+        }
         line
+    }
+
+    /// The stand-in; its device tree is left in `dir`.
+    fn stand_in(&self, image: &Path, program: &Path, tree: &[u8], dir: &RunDir) -> Result<Vec<String>> {
+        let size = std::fs::metadata(&self.initrd)?.len();
+        let boot = Boot { arguments: &self.append, initrd: (fvp::linux::INITRD_AT, size), its: false };
+        dir.write(machine::DEVICE_TREE, tree::for_linux(tree, Kind::Base, self.cores, &boot)?.to_dtb())?;
+        let tree = dir.file(machine::DEVICE_TREE);
+        let loaded = fvp::linux::loaded(&self.kernel, &self.initrd, &tree);
+        Ok(fvp::linux::stand_in_line(program, Kind::Base, self.cores, image, &loaded))
     }
 }
 
@@ -70,7 +129,7 @@ mod tests {
         let dir = RunDir::new().unwrap();
         let line = |firmware| {
             let (kernel, initrd, append) = ("k".into(), "i".into(), "a b".into());
-            Setup { firmware, cores: 4, kernel, initrd, append }.command_line(&dir).join(" ")
+            Setup { firmware, cores: 4, kernel, initrd, append }.command_line(&dir).unwrap().join(" ")
         };
         let ours = line(Firmware::Standstill("out/x.bin".into()));
         assert!(
@@ -81,5 +140,12 @@ mod tests {
         let qemus = line(Firmware::Qemu);
         assert!(qemus.contains("secure=off") && !qemus.contains("-bios"));
         assert!(qemus.contains("-chardev socket,id=nobody,path=/"));
+    }
+
+    #[test]
+    fn cores_have_numbers() {
+        let stand_in = Firmware::StandIn { image: "i".into(), program: "p".into(), tree: Vec::new() };
+        assert_eq!([0, 0x8100_0300, 0x8101_0100].map(stand_in.number()), [0, 3, 5]);
+        assert_eq!([0, 3, 0x102].map(Firmware::Qemu.number()), [0, 3, 18]);
     }
 }

@@ -17,9 +17,10 @@ pub mod wish;
 
 use std::{collections::VecDeque, path::Path, sync::Mutex};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::{
+    fvp::{self, Kind},
     judge::Limits,
     linux::{
         files::Kernel,
@@ -86,7 +87,9 @@ impl Rows<'_> {
     pub fn run(&self, wish: &Wish) -> Result<()> {
         let firmware = self.firmware(wish)?;
         let elf = match &firmware {
-            Firmware::Standstill(image) => Some(image.with_extension("elf")).filter(|elf| elf.exists()),
+            Firmware::Standstill(image) | Firmware::StandIn { image, .. } => {
+                Some(image.with_extension("elf")).filter(|elf| elf.exists())
+            }
             Firmware::Qemu => None,
         };
         let messages = elf.as_deref().map(log::table).transpose()?.flatten();
@@ -104,7 +107,7 @@ impl Rows<'_> {
                         if let Ok(mut table) = table.lock()
                             && !job.control
                         {
-                            let column = column(&job.kernel, job.cores, job.variant);
+                            let column = column(&job.kernel, job.cores, job.variant, &job.firmware);
                             table.add(&column, job.row, &outcome, job.cores);
                         }
                     }
@@ -122,11 +125,19 @@ impl Rows<'_> {
         if wish.qemu {
             return Ok(Firmware::Qemu);
         }
-        let image = wish.image.clone().unwrap_or_else(|| self.root.join("out/standstill-qemu.bin"));
+        let image = if wish.stand_in { "out/standstill-fvp.bin" } else { "out/standstill-qemu.bin" };
+        let image = wish.image.clone().unwrap_or_else(|| self.root.join(image));
         if !image.exists() {
             bail!("{} is missing", image.display());
         }
-        Ok(Firmware::Standstill(image))
+        if !wish.stand_in {
+            return Ok(Firmware::Standstill(image));
+        }
+        let program = fvp::find_stand_in(self.root)?;
+        let task = self.report.begin("Debian's device tree");
+        let tree = fvp::linux::debians_tree(self.root, Kind::Base, &task);
+        let tree = tree.map_err(|output| anyhow!("{}", output.join("\n")))?;
+        Ok(Firmware::StandIn { image, program, tree })
     }
 
     /// The runs, kernel by kernel; what cannot be run is skipped, and why is said.
@@ -158,7 +169,8 @@ impl Rows<'_> {
                 for row in ROWS.iter().filter(wished).filter(|row| row.short || !wish.short) {
                     if let Some(why) = lacking(row, &kernel, cores, wish) {
                         // Somebody asked for this very row, or wonders where it is.
-                        self.report.skip(&format!("{:56} {why}", title(row, &kernel, cores, wish.variant)));
+                        self.report
+                            .skip(&format!("{:56} {why}", title(row, &kernel, cores, wish.variant, firmware)));
                         continue;
                     }
                     let job = |turn, firmware: &Firmware, control| {
@@ -166,7 +178,7 @@ impl Rows<'_> {
                         Job { row, kernel, cores, turn, firmware, variant: wish.variant, control }
                     };
                     jobs.extend((0..row.sweep).map(|turn| job(turn, firmware, false)));
-                    if wish.short && row.name == CONTROL {
+                    if wish.short && row.name == CONTROL && !wish.stand_in {
                         jobs.push(job(0, &Firmware::Qemu, true));
                     }
                 }
@@ -176,7 +188,7 @@ impl Rows<'_> {
     }
 
     fn one(&self, job: &Job, order: &Order, log: bool) -> Outcome {
-        let title = format!("{}{}", title(job.row, &job.kernel, job.cores, job.variant), job.turn());
+        let title = format!("{}{}", title(job.row, &job.kernel, job.cores, job.variant, &job.firmware), job.turn());
         let story = if job.control { "control: QEMU's own PSCI loses that core" } else { job.row.story };
         let task = self.report.begin(&title);
         let mut watch = |spoken: Option<&str>, step: &str| {
@@ -208,18 +220,19 @@ impl Rows<'_> {
     }
 }
 
-fn title(row: &Row, kernel: &Kernel, cores: u32, variant: Variant) -> String {
-    format!("{} ({})", row.name, column(kernel, cores, variant))
+fn title(row: &Row, kernel: &Kernel, cores: u32, variant: Variant, firmware: &Firmware) -> String {
+    format!("{} ({})", row.name, column(kernel, cores, variant, firmware))
 }
 
 /// What a kernel on a machine is called, here and in the table.
-fn column(kernel: &Kernel, cores: u32, variant: Variant) -> String {
+fn column(kernel: &Kernel, cores: u32, variant: Variant, firmware: &Firmware) -> String {
+    let machine = if matches!(firmware, Firmware::StandIn { .. }) { " on fvp-base" } else { "" };
     let variant = match variant {
         Variant::Stock => "",
         Variant::Fence => " with fence",
         Variant::Module => " with module",
     };
-    format!("{}{variant}, {cores} cores", kernel.name)
+    format!("{}{machine}{variant}, {cores} cores", kernel.name)
 }
 
 /// STOP_POLICY, to set reclaim and fence: the call's number, and its arguments.
@@ -266,8 +279,7 @@ impl Job {
     fn order(&self, limits: Limits, table: Option<std::sync::Arc<defmt_decoder::Table>>) -> Order {
         let reserved = if self.kernel.stock { "512M" } else { "128M" };
         // earlycon: the next kernel's first words are to be heard before it takes any core.
-        let mut append =
-            format!("console=ttyAMA0 earlycon=pl011,0x9000000 printk.devkmsg=on crashkernel={reserved}");
+        let mut append = format!("{} printk.devkmsg=on crashkernel={reserved}", self.firmware.console());
         if self.kernel.stock {
             // Where QEMU's cores have 52-bit addresses, the kexec of Debian's 6.12 crashes in the kernel itself.
             append += " arm64.nolva";
@@ -293,6 +305,7 @@ impl Job {
         let rules = Rules {
             end: self.row.end,
             cores: self.cores,
+            number: self.firmware.number(),
             sees_off: self.firmware != Firmware::Qemu,
             moment: if self.variant == Variant::Fence { Moment::FirstCall } else { Moment::FirstWords },
             still: patched || self.variant != Variant::Stock,

@@ -94,7 +94,7 @@ impl Order {
     }
 
     fn run_in(&self, dir: &RunDir, outcome: &mut Outcome, watch: Watch) -> Result<Findings> {
-        let command = self.setup.command_line(dir);
+        let command = self.setup.command_line(dir)?;
         outcome.command = machine::typed(&command);
         dir.write("command-line", outcome.command.clone() + "\n")?;
         let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;

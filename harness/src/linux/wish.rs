@@ -7,6 +7,7 @@ use lexopt::{Parser, ValueExt};
 
 use crate::{
     args,
+    fvp::Kind,
     linux::rows::{ROWS, Row},
 };
 
@@ -37,6 +38,8 @@ pub struct Wish {
     pub cores: Vec<u32>,
     /// With QEMU's own PSCI instead of the monitor's?
     pub qemu: bool,
+    /// On the stand-in for Arm's FVP Base?
+    pub stand_in: bool,
     /// How the kernel is helped.
     pub variant: Variant,
     /// Another monitor, flat; with its ELF beside it, if it logs.
@@ -49,7 +52,11 @@ pub struct Wish {
 
 /// Reads the rest of the command line.
 pub fn parse(parser: Parser) -> Result<Wish> {
-    args::read(parser, Wish::default(), |wish, value| positional(wish, &value), option)
+    let wish = args::read(parser, Wish::default(), |wish, value| positional(wish, &value), option)?;
+    if wish.stand_in && (wish.qemu || wish.cores.iter().any(|&cores| cores > Kind::Base.max_cores())) {
+        bail!("the stand-in has EL3 and at most {} cores", Kind::Base.max_cores());
+    }
+    Ok(wish)
 }
 
 fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
@@ -68,6 +75,7 @@ fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
             }
         }
         "image" => wish.image = Some(parser.value()?.into()),
+        "stand-in" => wish.stand_in = true,
         "short" => wish.short = true,
         "log" => wish.log = true,
         _ => return Err(args::unknown(name)),
@@ -112,6 +120,8 @@ mod tests {
         assert!(parsed("kdumb").unwrap_err().to_string().contains("\n  kdump "));
         assert!(parsed("0").is_err());
         assert!(parsed("--firmware tfa").is_err());
+        assert!(parsed("--stand-in 8").unwrap().stand_in);
+        assert!(parsed("--stand-in 9").is_err() && parsed("--stand-in --firmware qemu").is_err());
         assert!(parsed("--variant x").unwrap_err().to_string().contains("fence"));
         assert_eq!(parsed("--variant module").unwrap().variant, Variant::Module);
     }
