@@ -20,7 +20,7 @@ build: harness
 qemu-secure *ARGS: harness
     @cargo run --quiet --package harness -- qemu-secure "$@"
 
-# The same on Arm's FVP, or on a QEMU that stands in for it: [MODEL] [CORES] [SCENARIO] [--stand-in] [--all] [--log]; or `linux` ..
+# The same on Arm's FVP, or on a QEMU that stands in for it: [MODEL] [CORES] [SCENARIO] [--stand-in] [--all | --short] [--log]; or `linux` ..
 run-fvp *ARGS: harness
     @cargo run --quiet --package harness -- run-fvp "$@"
 

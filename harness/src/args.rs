@@ -15,7 +15,7 @@ use crate::{
 pub const USAGE: &str = "\
 usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [--cpu NAME] [--no-el2]
                            [--image FILE] [--payload FILE]
-       harness run-fvp [MODEL] [CORES] [SCENARIO] [--stand-in] [--all] and the options of qemu-secure
+       harness run-fvp [MODEL] [CORES] [SCENARIO] [--stand-in] [--all | --short] and the options of qemu-secure
        harness run-fvp linux [MODEL] [--stand-in] and what `linux` takes
        harness qemu-gdb [CORES] [SCENARIO] [--seed N] [--cpu NAME] [--no-el2] [--image FILE] [--payload FILE]
        harness test | lint | doc

@@ -82,7 +82,7 @@ fn run() -> Result<bool> {
 }
 
 /// The factor by which this machine is slower than others, in its user's opinion.
-fn patience() -> Result<f64> {
+pub(crate) fn patience() -> Result<f64> {
     let Ok(patience) = std::env::var("STANDSTILL_PATIENCE") else { return Ok(1.0) };
     let factor: f64 = patience.parse().context("STANDSTILL_PATIENCE is no number")?;
     ensure!(factor > 0.0 && factor.is_finite(), "STANDSTILL_PATIENCE is {patience}");

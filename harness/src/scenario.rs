@@ -89,6 +89,18 @@ impl Variant {
     }
 }
 
+impl Repeats {
+    /// How many, with so many cores; and of these the how-manieth part, but one at least.
+    fn with(self, cores: u32, part: u32) -> u32 {
+        (self.number * self.cores / cores.max(self.cores) / part).max(1)
+    }
+
+    /// So many that it takes a while.
+    pub fn is_long(self) -> bool {
+        self.number >= 100
+    }
+}
+
 impl fmt::Display for Variant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.feature().unwrap_or("standard"))
@@ -101,14 +113,14 @@ impl Scenario {
         TABLE.iter().find(|scenario| scenario.name == name)
     }
 
-    /// The line that tells the payload what to do.
-    pub fn descriptor(&self, cores: u32, seed: u64) -> String {
+    /// The line that tells the payload what to do. What repeats itself does so this part as often.
+    pub fn descriptor(&self, cores: u32, seed: u64, part: u32) -> String {
         let mut line = format!("scenario={}", self.payload_name.unwrap_or(self.name));
         if self.seeded {
             line += &format!(" seed={seed}");
         }
         if let Some(repeats) = self.repeats {
-            line += &format!(" {}={}", repeats.key, repeats.number * repeats.cores / cores.max(repeats.cores));
+            line += &format!(" {}={}", repeats.key, repeats.with(cores, part));
         }
         if !self.args.is_empty() {
             line += &format!(" {}", self.args);
@@ -163,14 +175,18 @@ mod tests {
 
     #[test]
     fn descriptors() {
-        assert_eq!(Scenario::named("boot").unwrap().descriptor(4, 1), "scenario=boot");
-        assert_eq!(Scenario::named("no-el2").unwrap().descriptor(4, 1), "scenario=boot");
+        assert_eq!(Scenario::named("boot").unwrap().descriptor(4, 1, 1), "scenario=boot");
+        assert_eq!(Scenario::named("no-el2").unwrap().descriptor(4, 1, 1), "scenario=boot");
         let storm = Scenario::named("storm").unwrap();
-        assert_eq!(storm.descriptor(2, 12), "scenario=storm seed=12 rounds=500");
-        assert_eq!(storm.descriptor(8, 12), "scenario=storm seed=12 rounds=500");
-        assert_eq!(storm.descriptor(16, 12), "scenario=storm seed=12 rounds=250");
+        assert_eq!(storm.descriptor(2, 12, 1), "scenario=storm seed=12 rounds=500");
+        assert_eq!(storm.descriptor(8, 12, 1), "scenario=storm seed=12 rounds=500");
+        assert_eq!(storm.descriptor(16, 12, 1), "scenario=storm seed=12 rounds=250");
         let sweep = Scenario::named("panic-on-starting-core-reboot-sweep").unwrap();
-        assert!(sweep.descriptor(2, 1).ends_with(" delays=200"));
-        assert!(sweep.descriptor(16, 1).ends_with(" delays=25"));
+        assert!(sweep.descriptor(2, 1, 1).ends_with(" delays=200"));
+        assert!(sweep.descriptor(16, 1, 1).ends_with(" delays=25"));
+        assert!(sweep.descriptor(4, 1, 10).ends_with(" delays=10"));
+        let orders = Scenario::named("stop-crash-reset-orders").unwrap();
+        assert_eq!(orders.descriptor(16, 1, 1), "scenario=stop-crash-reset-orders repeats=4");
+        assert_eq!(orders.descriptor(16, 1, 10), "scenario=stop-crash-reset-orders repeats=1");
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     linux,
     machine::QEMU_VIRT,
     report::{Mark, Report},
-    scenario::Variant,
+    scenario::{Repeats, Variant},
     suite::{self, Job, Suite},
 };
 
@@ -157,7 +157,7 @@ impl Pass {
         }
         // A scenario that is without EL2 anyway has been there already.
         jobs.retain(|job| job.scenario.el2 || self.el2);
-        jobs.retain(|job| self.long || job.scenario.repeats.is_none());
+        jobs.retain(|job| self.long || !job.scenario.repeats.is_some_and(Repeats::is_long));
         jobs.retain(|job| matches!(job.scenario.end, End::FailedCheck(_)) == self.controls);
         jobs
     }
@@ -179,6 +179,10 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     fvp::short(root, &report, Limits::scaled(patience), seed)?;
     let short = linux::wish::Wish { short: true, ..Default::default() };
     linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&short)?;
+    if fvp::stand_in(root).is_some() {
+        let row = linux::wish::Wish { rows: vec![fvp::ROW], stand_in: true, ..Default::default() };
+        linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&row)?;
+    }
     if let Some(images) = suite.images.get(&Variant::Standard) {
         handover::run(root, &images.image, &report, patience)?;
     }

@@ -39,6 +39,8 @@ pub struct Job {
     pub seed: u64,
     /// The how-manieth time of how many.
     pub turn: (u32, u32),
+    /// What repeats itself within it does so this part as often as it might.
+    pub part: u32,
 }
 
 /// What somebody wishes, scenario by scenario.
@@ -54,6 +56,7 @@ pub fn jobs(wish: &Wish) -> Vec<Job> {
         // Each turn has its own, and the first has the one that was asked for.
         seed: seed.wrapping_add(u64::from(turn) - 1),
         turn: (turn, turns),
+        part: 1,
     };
     (1..=turns).flat_map(|turn| wished.clone().map(move |scenario| job(turn, scenario))).collect()
 }
@@ -179,7 +182,7 @@ impl Job {
                 image: images.image.clone(),
                 payload: images.payload.clone(),
             },
-            descriptor: self.scenario.descriptor(self.cores, self.seed),
+            descriptor: self.scenario.descriptor(self.cores, self.seed, self.part),
             end: self.scenario.end,
             left_off: self.scenario.left_off,
             limits: limits.with_whole(self.scenario.patience),

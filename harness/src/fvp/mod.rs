@@ -22,10 +22,11 @@ use crate::{
     judge::Limits,
     linux::start,
     machine::{Firmware, Machine},
+    patience,
     report::Report,
     run_scenarios,
-    scenario::{Scenario, Variant},
-    suite::{self, Suite},
+    scenario::Variant,
+    suite::{self, Job, Suite},
 };
 
 /// What the stand-in is; said whenever it runs.
@@ -41,6 +42,8 @@ pub struct FvpWish {
     pub stand_in: bool,
     /// With each number of cores that makes a difference, on both kinds.
     pub all: bool,
+    /// What `just test` runs.
+    pub short: bool,
     /// Linux on this terminal, and no scenarios.
     pub linux: Option<start::Wish>,
     /// The rest.
@@ -80,6 +83,11 @@ impl Kind {
             Kind::Base => 8,
             Kind::Foundation => 4,
         }
+    }
+
+    /// The numbers of cores that make a difference.
+    fn numbers(self) -> Vec<u32> {
+        [1, 2, 4, 8].into_iter().filter(|&cores| cores <= self.max_cores()).collect()
     }
 
     /// The affinity of a core.
@@ -135,6 +143,7 @@ pub fn parse(mut parser: Parser) -> Result<FvpWish> {
         match name {
             "stand-in" => fvp.stand_in = true,
             "all" => fvp.all = true,
+            "short" => fvp.short = true,
             _ => args::option(&mut fvp.wish, name, parser)?,
         }
         Ok(())
@@ -192,6 +201,11 @@ pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
         return model::run(root, fvp);
     }
     let program = find_stand_in(root)?;
+    if fvp.short {
+        let report = Report::new();
+        short(root, &report, Limits::scaled(patience()?), fvp.wish.seed.unwrap_or_else(suite::any_seed))?;
+        return Ok(report.summary());
+    }
     println!("{NOT_ARMS}");
     let kinds: Vec<Kind> = match &fvp.model {
         Some(model) => vec![Kind::of(model)],
@@ -204,48 +218,62 @@ pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
     let mut passed = true;
     for kind in kinds {
         let machine = kind.stand_in(&program);
-        let numbers = if fvp.all { [Some(1), Some(2), Some(4), Some(8)].to_vec() } else { vec![fvp.wish.cores] };
-        for cores in numbers.into_iter().filter(|cores| cores.is_none_or(|cores| cores <= kind.max_cores())) {
+        let numbers = if fvp.all { kind.numbers().into_iter().map(Some).collect() } else { vec![fvp.wish.cores] };
+        for cores in numbers {
             passed &= run_scenarios(&machine, &Wish { cores, ..fvp.wish.clone() })?;
         }
     }
     Ok(passed)
 }
 
-/// What `just test` has time for: scenarios that do not repeat themselves, on both kinds. Skipped without a stand-in.
+/// The row of `just linux-test` that `just test` runs on the stand-in.
+pub const ROW: &str = "all-but-one-wedged";
+/// Of the rounds of what repeats itself, `just test` has time for this part.
+const PART: u32 = 10;
+/// What `just test` runs on the stand-in as if that were a model, to see that a model is judged.
+const AS_MODEL: [&str; 4] = ["boot", "emergency-reboot", "power-off", "all-but-one-wedged"];
+
+/// What `just test` runs: all scenarios, with each number of cores, on both kinds. Skipped without a stand-in.
 pub fn short(root: &Path, report: &Report, limits: Limits, seed: u64) -> Result<()> {
     let Some(program) = stand_in(root) else {
-        report.skip("FVP: no stand-in, neither FVP_STANDIN nor ../shared/fvp (docs/fvp.md)");
+        report.skip(
+            "FVP: no stand-in, neither FVP_STANDIN nor tools/fvp-stand-in/build.sh's nor ../shared/fvp's (docs/fvp.md)",
+        );
         return Ok(());
     };
     report.line(NOT_ARMS);
-    let build = Build::of(Variant::Standard);
-    for kind in Kind::ALL {
-        let machine = kind.stand_in(&program);
-        if !build.is_made(root, &machine, report) {
-            return Ok(());
+    let mut images = BTreeMap::new();
+    for variant in [Variant::Standard, Variant::CrashTest] {
+        let (machine, build) = (Kind::Base.stand_in(&program), Build::of(variant));
+        if build.is_made(root, &machine, report) {
+            images.insert(variant, Images::find(root, &machine, build, &Wish::default())?);
         }
-        let images = Images::find(root, &machine, build, &Wish::default())?;
-        let images = BTreeMap::from([(Variant::Standard, images)]);
-        let wish = Wish { cores: Some(kind.max_cores()), seed: Some(seed), ..Wish::default() };
-        let mut jobs = suite::jobs(&wish);
-        jobs.retain(|job| is_short(kind, job.scenario));
-        Suite { machine: &machine, images, report, limits, log: false }.run(jobs, suite::AT_ONCE);
     }
+    let run = |machine: &Machine, jobs: Vec<Job>| {
+        Suite { machine, images: images.clone(), report, limits, log: false }.run(jobs, suite::AT_ONCE);
+    };
+    for kind in Kind::ALL {
+        let jobs = kind.numbers().into_iter().flat_map(|cores| short_jobs(cores, seed));
+        run(&kind.stand_in(&program), jobs.collect());
+    }
+    let mut jobs = short_jobs(4, seed);
+    jobs.retain(|job| AS_MODEL.contains(&job.scenario.name));
+    run(&model::machine(Kind::Base, &root.join("tools/fvp-stand-in/as-model")), jobs);
     Ok(())
 }
 
-/// On Foundation, which differs in its numbering and in what it lacks, some that touch these.
-fn is_short(kind: Kind, scenario: &Scenario) -> bool {
-    const FOUNDATION: [&str; 5] = ["boot", "bad-input", "emergency-reboot", "power-off", "all-but-one-wedged"];
-    let is_long = scenario.repeats.is_some() || scenario.name == "stop-crash-reset-orders";
-    let is_asked = kind == Kind::Base || FOUNDATION.contains(&scenario.name);
-    scenario.variant == Variant::Standard && is_asked && !is_long
+/// The scenarios that such a machine can run. Negative controls, which are about the coordinator alone, have been on QEMU.
+fn short_jobs(cores: u32, seed: u64) -> Vec<Job> {
+    let mut jobs = suite::jobs(&Wish { cores: Some(cores), seed: Some(seed), ..Wish::default() });
+    jobs.retain(|job| job.scenario.variant != Variant::WithoutAdmissionGate && cores >= job.scenario.min_cores);
+    jobs.iter_mut().for_each(|job| job.part = PART);
+    jobs
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::TABLE;
 
     fn parsed(line: &str) -> FvpWish {
         parse(Parser::from_args(line.split_whitespace())).unwrap()
@@ -274,6 +302,16 @@ mod tests {
         let fvp = parsed("/opt/FVP_Base_RevC-2xAEMvA linux");
         assert_eq!(fvp.model.as_deref(), Some("/opt/FVP_Base_RevC-2xAEMvA"));
         assert_eq!(fvp.linux.unwrap().cores, 4);
+    }
+
+    #[test]
+    fn just_test_runs_all_but_the_controls() {
+        let names = |cores| short_jobs(cores, 1).iter().map(|job| job.scenario.name).collect::<Vec<_>>();
+        let asked = TABLE.iter().filter(|scenario| scenario.variant != Variant::WithoutAdmissionGate);
+        assert_eq!(names(4), asked.map(|scenario| scenario.name).collect::<Vec<_>>());
+        assert!(names(1).contains(&"boot") && !names(1).contains(&"storm"));
+        assert!(AS_MODEL.iter().all(|name| names(4).contains(name)));
+        assert_eq!((Kind::Base.numbers(), Kind::Foundation.numbers()), (vec![1, 2, 4, 8], vec![1, 2, 4]));
     }
 
     #[test]

@@ -208,6 +208,7 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "stop-crash-reset-orders",
         story: "stop, crash and reset against each other in every order; the more urgent wins",
+        repeats: Some(Repeats { key: "repeats", number: 4, cores: 512 }),
         end: End::DoneWhoeverWins,
         ..USUAL
     },
