@@ -5,6 +5,7 @@
 
 #[macro_use]
 mod probe;
+mod available;
 mod devices;
 mod execution;
 mod ids;
@@ -14,6 +15,8 @@ use crate::persist::{self, mailbox};
 use crate::{cpu, exception, mmu, percpu, smp};
 use ids::Ids;
 use probe::{Feature, Levels, Probe};
+
+pub use available::available;
 
 /// What the firmware keeps for itself: the registers of Group 0 (IHI0069, 12.2). Not in there: what changes something.
 const KEPT: &[Probe] = probes! {
@@ -61,6 +64,27 @@ pub fn features_do_not_trap() {
 /// Lets this core use what it has to the full, at EL2 and at EL1.
 pub fn open_all() {
     open::open(&Ids::read());
+}
+
+/// Whether this core has random numbers.
+pub fn has_rng() -> bool {
+    Ids::read().isar(0, 60) >= 1
+}
+
+/// Whether EL1 of this core can be AArch32, and there is an EL2 to say so.
+pub fn has_aarch32() -> bool {
+    Ids::read().pfr(0, 4) == 2 && has_el2()
+}
+
+/// Reads a register that is the firmware's, with this in x0. Returns the exception's ESR, or 0 if there was none.
+pub fn undefined_with(x0: u64) -> u64 {
+    exception::expect(|| {
+        // SAFETY: at most it reads a register.
+        unsafe {
+            core::arch::asm!("mrs {}, S3_0_C12_C12_6", out(reg) _, in("x0") x0, out("x13") _, out("x14") _,
+                options(nostack));
+        }
+    })
 }
 
 /// A job. Cores do it one after the other.

@@ -1,5 +1,6 @@
 //! The scenarios, a family a file. Each reads from top to bottom: what is set up, what happens, what must be seen.
 
+mod aarch32;
 mod bench;
 mod boot;
 mod case;
@@ -21,6 +22,7 @@ mod sdei_kexec;
 mod sdei_neighbours;
 mod sdei_off;
 mod sdei_return;
+mod smccc;
 pub mod storm;
 mod sweep;
 mod wedge;
@@ -36,6 +38,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("features-do-not-trap", 1, features::features_do_not_trap),
     ("bad-input", 1, input::bad_input),
     ("registers-kept", 1, registers::registers_kept),
+    ("smccc", 1, smccc::smccc),
     ("reboot", 1, reset::reboot),
     ("emergency-reboot", 1, reset::emergency_reboot),
     ("reset2", 1, reset::reset2),

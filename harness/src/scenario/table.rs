@@ -86,6 +86,12 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "smccc",
+        story: "workarounds, SoC id, available features, random numbers: each call's answers and errors on each core",
+        min_cores: 1,
+        ..USUAL
+    },
+    Scenario {
         name: "reboot",
         story: "all cores OFF, then SYSTEM_RESET; the machine comes back with every core",
         min_cores: 1,
