@@ -131,6 +131,11 @@ struct Pass {
 /// Everything once, with EL2, on the usual cores.
 const ALL: Pass = Pass { cores: &[2, 4, 8, 16], cpu: None, el2: true, scenario: None, controls: false, long: true };
 
+/// What a core answers to, depends on what it is.
+const fn smccc(cpu: &'static str) -> Pass {
+    Pass { cores: &[2], cpu: Some(cpu), scenario: Some("smccc"), ..ALL }
+}
+
 /// The passes over the table.
 const PASSES: &[Pass] = &[
     ALL,
@@ -138,6 +143,11 @@ const PASSES: &[Pass] = &[
     Pass { cores: &[1, 64, 123, 124], scenario: Some("boot"), ..ALL },
     Pass { cores: &[4], cpu: Some("cortex-a72"), long: false, ..ALL },
     Pass { cores: &[4], el2: false, long: false, ..ALL },
+    smccc("cortex-a53"),
+    smccc("cortex-a57"),
+    smccc("cortex-a76"),
+    smccc("neoverse-n1"),
+    smccc("neoverse-v1"),
     Pass { cores: &[4, 8], controls: true, ..ALL },
 ];
 

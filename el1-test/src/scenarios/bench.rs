@@ -57,8 +57,28 @@ global_asm!(
     "ret",
 );
 
+// A call over and over. x0 = the function, x1 = how often. Out: x0 = ticks for all.
+global_asm!(
+    ".section .text.bench_often, \"ax\"",
+    "bench_often:",
+    "mov x9, x0",
+    "mov x10, x1",
+    "isb",
+    "mrs x11, cntvct_el0",
+    "2: mov x0, x9",
+    "smc #0",
+    "sub x10, x10, #1",
+    "cbnz x10, 2b",
+    "mrs x0, cntvct_el0",
+    "sub x0, x0, x11",
+    "ret",
+);
+/// Instructions of a round there besides the call.
+const ROUND: u64 = 3;
+
 unsafe extern "C" {
     fn bench_entry();
+    safe fn bench_often(function: u64, rounds: u64) -> u64;
     fn bench_event();
     fn bench_signal(function: u64, event: u64, target: u64, noted: u64) -> i64;
 }
@@ -71,6 +91,9 @@ fn count(name: &str, ticks: u64) {
 pub fn bench() {
     let ticks = percpu::boot().ticks;
     step!("{} cores, {} ticks a second", percpu::count(), cpu::frequency());
+    if descriptor::text("only") == Some("workarounds") {
+        return workarounds();
+    }
     // Reset to the payload's first instruction.
     count("boot", ticks);
     let me = cpu::affinity();
@@ -92,6 +115,20 @@ pub fn bench() {
         }
     }
     events();
+}
+
+/// What a core needs from its firmware, in instructions whatever a tick is.
+fn workarounds() {
+    const ROUNDS: u64 = 10_000;
+    for (name, id) in [
+        ("workaround_1", smccc::arch::SMCCC_ARCH_WORKAROUND_1),
+        ("workaround_3", smccc::arch::SMCCC_ARCH_WORKAROUND_3),
+    ] {
+        let needed = psci::call(smccc::arch::SMCCC_ARCH_FEATURES, &[id.into()]);
+        check_eq!(needed, 0, "FEATURES({name}) on this core");
+        let nanoseconds = bench_often(id.into(), ROUNDS) * 1_000_000_000 / cpu::frequency();
+        count(name, nanoseconds.div_ceil(ROUNDS) - ROUND);
+    }
 }
 
 /// How often the caller looks for the started core before it gives up.
