@@ -46,7 +46,7 @@ impl<const N: usize> Life<N> {
                 {
                     backend.relax()
                 }
-                answer => return answer,
+                answer => return answer.map(|_| ()),
             }
         }
     }
@@ -55,7 +55,7 @@ impl<const N: usize> Life<N> {
         let machine = &self.machine;
         let (by, of, owner) = (self.core, core(target), Owner::new(self.owner));
         let backend = Stopper { life: self, scope: Scope::One(of) };
-        machine.coordinator.take_back(&backend, by, of, owner, PATIENT)?;
+        let _ = machine.coordinator.take_back(&backend, by, of, owner, PATIENT)?;
         let (is_off, from) = machine.ledger.with(|ledger| (ledger.is_off(of), ledger.owners[target]));
         assert!(is_off, "lost core {target}: {by:?} has taken it back, and it lives");
         assert_ne!(from, self.owner, "lost core {target}: {by:?} has taken it back from its own kernel");
