@@ -1,8 +1,8 @@
 //! The interrupt controller: which cores there are, and inter-processor interrupts.
 
-use crate::{check, cpu, exception, percpu, stop};
+use crate::{check, cpu, exception, percpu, rtc, stop};
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{CNTV_CTL_EL0, CNTV_TVAL_EL0, Writeable};
+use aarch64_cpu::registers::{CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTV_TVAL_EL0, Writeable};
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
 use arm_gic::gicv3::{
     GicCpuInterface, GicDistributor, GicRedistributor, GicRedistributorIterator, SgiTarget, SgiTargetGroup,
@@ -106,10 +106,21 @@ pub fn init_core() {
         redistributor.set_interrupt_priority(id, PRIORITY).expect("a private interrupt");
         redistributor.enable_interrupt(id, true).expect("a private interrupt");
     }
+    init_interface();
+}
+
+/// The part of [`init_core`] that a core loses with its power; the redistributor is as it was.
+pub fn init_interface() {
     GicCpuInterface::enable_system_register_el1();
     barrier::isb(barrier::SY);
     GicCpuInterface::set_priority_mask(0xff);
     GicCpuInterface::enable_group1(true);
+    barrier::isb(barrier::SY);
+}
+
+/// No interrupt of ours reaches this core any more, until [`init_interface`].
+pub fn close_interface() {
+    GicCpuInterface::enable_group1(false);
     barrier::isb(barrier::SY);
 }
 
@@ -135,24 +146,36 @@ fn issue(ipi: Ipi, target: SgiTarget) {
     barrier::isb(barrier::SY);
 }
 
-/// Takes an interrupt.
+/// Takes what is pending.
 pub fn handle() {
-    let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) else { return };
+    while take() {}
+}
+
+/// Takes an interrupt, if one is pending.
+fn take() -> bool {
+    let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) else { return false };
     let is_timer = id == TIMER || id == HOST_TIMER;
+    let is_clock = id == shared(rtc::INTERRUPT);
     if is_timer {
-        CNTV_CTL_EL0.set(0);
-        barrier::isb(barrier::SY);
+        stop_timer();
+    }
+    if is_clock {
+        rtc::stop();
+        barrier::dsb(barrier::SY);
     }
     // Ended before it is handled: a stop does not come back.
     GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
-    if !is_timer {
+    if is_clock {
+        percpu::this().alarms.fetch_add(1, Relaxed);
+    } else if !is_timer {
         percpu::this().ipis.fetch_add(1, Relaxed);
     }
     if id == Ipi::Stop.id() || id == Ipi::CrashStop.id() {
         stop::called();
-    } else if !is_timer && id != Ipi::Wake.id() {
+    } else if !is_timer && !is_clock && id != Ipi::Wake.id() {
         panic!("unexpected interrupt {id:?}");
     }
+    true
 }
 
 /// Takes an IPI and never ends it.
@@ -179,11 +202,69 @@ pub fn check_ipis(cores: impl Iterator<Item = usize> + Clone) -> bool {
 pub fn sleep(ticks: u64) {
     let masks = cpu::masks();
     cpu::mask_all();
+    set_timer(ticks);
+    cpu::wfi();
+    cpu::restore_masks(masks);
+}
+
+/// An interrupt comes after this many ticks.
+pub fn set_timer(ticks: u64) {
     CNTV_TVAL_EL0.set(ticks.min(i32::MAX as u64));
     CNTV_CTL_EL0.set(1);
     barrier::isb(barrier::SY);
-    cpu::wfi();
-    cpu::restore_masks(masks);
+}
+
+/// An interrupt comes at this time.
+pub fn set_alarm(time: u64) {
+    CNTV_CVAL_EL0.set(time);
+    CNTV_CTL_EL0.set(1);
+    barrier::isb(barrier::SY);
+}
+
+/// It does not.
+pub fn stop_timer() {
+    CNTV_CTL_EL0.set(0);
+    barrier::isb(barrier::SY);
+}
+
+/// What a core keeps in its redistributor: enables, groups, configuration and priorities of its SGIs and PPIs.
+pub fn private_configuration() -> [u32; 12] {
+    let mut sgi_frame = redistributor();
+    let mut sgi = field!(sgi_frame, sgi);
+    let mut words = [0; 12];
+    words[0] = field!(sgi, isenabler).get(0).expect("a register").read();
+    words[1] = field!(sgi, igroupr).get(0).expect("a register").read();
+    for n in 0..2 {
+        words[2 + n] = field!(sgi, icfgr).get(n).expect("a register").read();
+    }
+    for n in 0..8 {
+        words[4 + n] = field!(sgi, ipriorityr).get(n).expect("a register").read();
+    }
+    words
+}
+
+/// Whether an SGI or PPI is pending on this core.
+pub fn is_pending(interrupt: u32) -> bool {
+    let mut sgi_frame = redistributor();
+    let mut sgi = field!(sgi_frame, sgi);
+    field!(sgi, ispendr).get(0).expect("a register").read() >> interrupt & 1 != 0
+}
+
+/// An SPI by its INTID, which count from 32.
+fn shared(interrupt: u32) -> IntId {
+    IntId::spi(interrupt - 32)
+}
+
+/// Has an SPI come to a core, or not at all. To be called by the boot core only.
+pub fn route_shared(spi: u32, target: Option<usize>) {
+    let mut distributor = GicDistributor::new(distributor());
+    let id = shared(spi);
+    distributor.enable_interrupt(id, false).expect("an SPI");
+    if let Some(index) = target {
+        distributor.set_routing(id, Some(percpu::cpu(index).mpidr())).expect("an SPI");
+        distributor.set_interrupt_priority(id, PRIORITY).expect("an SPI");
+        distributor.enable_interrupt(id, true).expect("an SPI");
+    }
 }
 
 /// Whether this core can enable a PPI: not one that the firmware has taken. It is disabled afterwards.

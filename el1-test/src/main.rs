@@ -33,6 +33,7 @@ mod sdei;
 mod smc;
 mod smp;
 mod stop;
+mod suspend;
 mod tree;
 mod vendor;
 mod verify;

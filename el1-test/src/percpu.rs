@@ -56,6 +56,8 @@ pub struct Cpu {
     pub busy: AtomicBool,
     /// IPIs that it has taken.
     pub ipis: AtomicU64,
+    /// Alarms of the clock that it has taken.
+    pub alarms: AtomicU64,
     /// See [`crate::exception::expect`].
     pub expected: AtomicBool,
     /// ESR_EL1 of the expected exception, 0 if there was none.
@@ -71,6 +73,7 @@ impl Cpu {
             job: Job::none(),
             busy: AtomicBool::new(false),
             ipis: AtomicU64::new(0),
+            alarms: AtomicU64::new(0),
             expected: AtomicBool::new(false),
             caught: AtomicU64::new(0),
         }

@@ -34,6 +34,12 @@ pub fn ring() {
     }
 }
 
+/// The alarm goes off when the clock has counted so many seconds on; its line stays high until [`stop`].
+pub fn ring_in(seconds: u32) {
+    write(MATCH, read(DATA).wrapping_add(seconds));
+    write(MASK, 1);
+}
+
 /// The alarm is off.
 pub fn stop() {
     write(CLEAR, 1);

@@ -24,6 +24,8 @@ pub mod mishap {
     pub const STORM: u64 = 1 << 37;
     /// It goes on at EL2, if there is one: as SDEI's client.
     pub const CLIENT: u64 = 1 << 38;
+    /// It leaves its redistributor as it finds it.
+    pub const KEEP_INTERRUPTS: u64 = 1 << 39;
 }
 
 /// Why a core was not started.
@@ -101,7 +103,11 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     if context & mishap::CLIENT != 0 {
         sdei::become_client();
     }
-    gic::init_core();
+    if context & mishap::KEEP_INTERRUPTS != 0 {
+        gic::init_interface();
+    } else {
+        gic::init_core();
+    }
     if context & mishap::HANG_LATE != 0 {
         hang();
     }
@@ -129,19 +135,32 @@ pub fn hang() -> ! {
 /// The firmware has turned every other core off: the kernel's own coordinator is told.
 pub fn forget_others() {
     for index in percpu::others() {
-        KERNEL.off(core(index));
+        forget(index);
     }
+}
+
+/// The same for one core.
+pub fn forget(index: usize) {
+    KERNEL.off(core(index));
 }
 
 /// Gives a core in its idle loop something to do.
 pub fn run_on(index: usize, run: fn(u64), argument: u64) -> bool {
+    let left = leave_for(index, run, argument);
+    if left {
+        gic::send(gic::Ipi::Wake, index);
+    }
+    left
+}
+
+/// The same without an interrupt: the core finds it when its nap is over.
+pub fn leave_for(index: usize, run: fn(u64), argument: u64) -> bool {
     let target = percpu::cpu(index);
     if !wait_done(index) {
         return false;
     }
     target.busy.store(true, SeqCst);
     target.job.put(run, argument);
-    gic::send(gic::Ipi::Wake, index);
     true
 }
 

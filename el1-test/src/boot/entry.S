@@ -95,6 +95,7 @@ hang:
 
 // ---- To EL1 with no trap to EL2 left, if this is EL2.
 // Clobbers x9-x12. Returns to x30 at EL1h, DAIF masked.
+.global drop_to_el1
 drop_to_el1:
     mrs     x9, CurrentEL
     cmp     x9, #(2 << 2)
@@ -174,6 +175,7 @@ make_tables:
     ret
 
 // ---- Translation and caches on, at EL1. Clobbers x9-x11.
+.global enable_mmu
 enable_mmu:
     adrp    x9, {TABLES}
     add     x9, x9, :lo12:{TABLES}

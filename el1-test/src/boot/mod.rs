@@ -2,8 +2,10 @@
 //!
 //! The assembly is position independent and runs before there is a stack; what it is told by Rust is below.
 
+use crate::suspend::{PLACES, Place};
 use crate::{exception, mmu, percpu};
 use core::arch::global_asm;
+use core::mem::offset_of;
 
 /// Bit of a context id: the started core hangs in its first instructions, interrupts masked.
 pub const HANG_EARLY: u64 = 1 << HANG_EARLY_BIT;
@@ -48,6 +50,15 @@ global_asm!(
 global_asm!(include_str!("el2.S"), SPSR_EL1H = const mmu::SPSR_EL1H);
 
 global_asm!(
+    include_str!("resume.S"),
+    PLACES = sym PLACES,
+    PLACE_SIZE = const size_of::<Place>(),
+    PLACE_SP = const offset_of!(Place, sp),
+    PLACE_ENTERED = const offset_of!(Place, entered),
+    PLACE_FOUND = const offset_of!(Place, found),
+);
+
+global_asm!(
     include_str!("vectors.S"),
     handle = sym exception::handle,
     FRAME_SIZE = const size_of::<exception::Frame>(),
@@ -58,6 +69,8 @@ unsafe extern "C" {
     pub fn _start();
     /// Where cores are started.
     pub fn secondary_entry();
+    /// Where cores go on that have been suspended without power.
+    pub fn resume_entry();
     /// Translation off, and into the kernel at x0 with x1 in x0; to be entered at its physical address.
     pub fn leave_at_el1();
     static image_start: u8;

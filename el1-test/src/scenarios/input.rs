@@ -107,7 +107,7 @@ fn known_functions() {
 }
 
 /// A core that this machine does not have, though its numbering could.
-fn absent() -> u64 {
+pub fn absent() -> u64 {
     (0..).map(|n| (n % 16) | ((n / 16) << 8)).find(|&mpidr| percpu::index_of(mpidr).is_none()).unwrap_or(!0)
 }
 

@@ -6,6 +6,7 @@ mod boot;
 mod case;
 mod crash;
 mod features;
+mod freeze;
 mod input;
 mod log;
 mod orders;
@@ -23,8 +24,14 @@ mod sdei_neighbours;
 mod sdei_off;
 mod sdei_return;
 mod smccc;
+mod sleeper;
+mod states;
 pub mod storm;
+mod suspend;
+mod suspend_input;
+mod suspend_osi;
 mod sweep;
+mod system_suspend;
 mod wedge;
 
 use crate::{check, percpu};
@@ -70,6 +77,18 @@ const ALL: &[(&str, usize, fn())] = &[
     ("ownership-fence", 2, ownership::fence),
     ("ownership-policy-in-tree", 2, ownership::policy_in_tree),
     ("ownership-no-reclaim-in-tree", 2, ownership::no_reclaim_in_tree),
+    ("suspend-standby", 1, suspend::standby),
+    ("suspend-power-down", 1, suspend::power_down),
+    ("suspend-early-wake", 1, suspend::early_wake),
+    ("default-suspend", 1, suspend::default_suspend),
+    ("suspend-bad-input", 1, suspend_input::bad_input),
+    ("suspend-osi", 1, suspend_osi::osi),
+    ("freeze", 2, freeze::freeze),
+    ("system-suspend", 1, system_suspend::system_suspend),
+    ("affinity-levels", 1, states::affinity_levels),
+    ("node-hw-state", 1, states::node_hw_state),
+    ("stats", 1, states::stats),
+    ("migrate", 1, states::migrate),
     ("stop-record", 2, wedge::stop_record),
     ("panic-on-starting-core-reboot-sweep", 2, sweep::panic_on_starting_core_reboot_sweep),
     ("stop-crash-reset-orders", 2, orders::stop_crash_reset_orders),
