@@ -11,10 +11,10 @@
 //! | `seed` | storm, cpu-on-races-stop, sdei-hostile | where the random numbers begin |
 //! | `stop` | bench | `no`: without STOP_OTHERS |
 
-use crate::mmu;
+use platform::machine;
 
-/// Where it is.
-pub const LINE: usize = mmu::DRAM as usize + 0x1fff_0000;
+/// Where it is: beside the image, since nothing else is kept in a reset of a machine whose memory is protected.
+const LINE: usize = machine::NEXT_IMAGE as usize + (15 << 20);
 const LONGEST: usize = 1024;
 
 fn line() -> &'static str {

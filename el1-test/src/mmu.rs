@@ -1,6 +1,6 @@
 //! The address space: what boot/entry.S builds its translation tables from.
 //!
-//! TTBR0 maps the machine as it is: devices, and a gigabyte of RAM from [`DRAM`]. TTBR1 maps this copy of the kernel at the address
+//! TTBR0 maps the machine as it is: devices, and RAM from [`DRAM`], [`MAPPED`] bytes. TTBR1 maps this copy of the kernel at the address
 //! that it is linked for, wherever it was loaded; so each copy has a translation root of its own, as real kernels do.
 //! 39-bit addresses, 4 KiB granule; nothing smaller than a block is mapped.
 
@@ -9,14 +9,16 @@ use platform::machine;
 
 /// First byte of RAM.
 pub const DRAM: u64 = machine::DRAM;
+/// So much of it is mapped; there may be less.
+pub const MAPPED: u64 = 2 << 30;
 /// Size of a level 2 block, the alignment of the kernel's place.
 pub const BLOCK_SIZE: u64 = 2 << 20;
 /// How many blocks the kernel may take with .bss and stacks (linker script).
 pub const KERNEL_BLOCKS: u64 = 16;
 /// The kernel's virtual address (linker script).
 const KERNEL_VA: u64 = 0xffff_ff80_0000_0000;
-/// The block of RAM that is shared with the harness and between kernels: persistent pages and scenario line.
-const SHARED: u64 = DRAM + 0x1fe0_0000;
+/// The block of RAM that is shared between kernels: persistent pages.
+pub const SHARED: u64 = DRAM + 0x1fe0_0000;
 /// The gigabyte with the last redistributor region.
 pub const FAR_DEVICES: u64 = machine::GICR[machine::GICR.len() - 1].0 as u64 & !((1 << 30) - 1);
 

@@ -6,7 +6,7 @@ use crate::mmu;
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
 
-/// Where the pages are; the scenario line follows.
+/// Where the pages are.
 const PAGES: usize = mmu::DRAM as usize + 0x1ffe_0000;
 /// "EL1-TEST" in memory order.
 const MAGIC: u64 = u64::from_le_bytes(*b"EL1-TEST");
@@ -60,7 +60,7 @@ pub fn page() -> &'static Page {
 /// The heartbeats of the kernel with this generation.
 pub fn hearts(generation: u64) -> &'static Hearts {
     let slot = 1 + (generation % GENERATIONS) as usize;
-    // SAFETY: as in `page`; the slots end before the scenario line (checked below).
+    // SAFETY: as in `page`; the slots end with their block (checked below).
     unsafe { &*((PAGES + slot * size_of::<Hearts>()) as *const Hearts) }
 }
 
@@ -71,7 +71,7 @@ pub fn mailbox() -> &'static [Word; 512] {
 }
 
 const _: () = assert!(size_of::<Page>() <= 4096 && size_of::<Hearts>() == 4096);
-const _: () = assert!((2 + GENERATIONS as usize) * 4096 <= crate::descriptor::LINE - PAGES);
+const _: () = assert!(PAGES + (2 + GENERATIONS as usize) * 4096 <= (mmu::SHARED + mmu::BLOCK_SIZE) as usize);
 
 /// Counts this kernel. Must come before the other functions are used.
 pub fn init() {

@@ -7,7 +7,7 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::{
     fvp, linux,
-    scenario::{Scenario, TABLE},
+    scenario::{self, Scenario},
     steps::Group,
 };
 
@@ -179,7 +179,7 @@ pub fn positional(wish: &mut Wish, value: &str) -> Result<()> {
         _ => match Scenario::named(value) {
             Some(scenario) => wish.scenario = Some(scenario.name),
             None => {
-                let names: String = TABLE.iter().map(|scenario| format!("\n  {}", scenario.name)).collect();
+                let names: String = scenario::all().map(|scenario| format!("\n  {}", scenario.name)).collect();
                 bail!("no scenario \"{value}\"; there are:{names}");
             }
         },

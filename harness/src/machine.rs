@@ -76,7 +76,7 @@ pub const QEMU_VIRT: Machine = Machine {
     cpu: "max",
     memory: "2G",
     payload_at: 0x6000_0000,
-    descriptor_at: 0x5fff_0000,
+    descriptor_at: 0x60f0_0000,
 };
 
 /// One machine of a kind: what may differ from run to run.
@@ -291,7 +291,7 @@ mod tests {
             "qemu-system-aarch64 -machine virt,secure=on,gic-version=3,virtualization=on -cpu max -smp 8 "
         ));
         assert!(line.contains(" -bios out/a.bin -device loader,file=out/p,,q.bin,addr=0x60000000,force-raw=on "));
-        assert!(line.contains("descriptor,addr=0x5fff0000,force-raw=on"));
+        assert!(line.contains("descriptor,addr=0x60f00000,force-raw=on"));
         assert!(line.ends_with(" -S"));
         let serials: Vec<_> = line.match_indices("-serial").collect();
         assert!(line[serials[0].0..serials[1].0].contains(PAYLOAD_SOCKET), "UART0 comes first");

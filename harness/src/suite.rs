@@ -14,7 +14,7 @@ use crate::{
     machine::{Machine, Setup},
     report::{Mark, Report},
     run::{Order, Outcome, Spoken},
-    scenario::{Scenario, TABLE, Variant},
+    scenario::{self, Scenario, Variant},
 };
 
 /// Of each console, so many last lines are shown after a failure.
@@ -47,7 +47,7 @@ pub struct Job {
 pub fn jobs(wish: &Wish) -> Vec<Job> {
     let seed = wish.seed.unwrap_or_else(any_seed);
     let turns = wish.repeat.unwrap_or(1);
-    let wished = TABLE.iter().filter(|scenario| wish.scenario.is_none_or(|name| name == scenario.name));
+    let wished = scenario::all().filter(|scenario| wish.scenario.is_none_or(|name| name == scenario.name));
     let job = |turn: u32, scenario: &'static Scenario| Job {
         scenario,
         cores: wish.cores.unwrap_or(scenario.usual_cores),
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn everything_by_default() {
         let jobs = jobs(&Wish::default());
-        assert_eq!(jobs.len(), TABLE.len());
+        assert_eq!(jobs.len(), scenario::all().count());
         let storm = jobs.iter().find(|job| job.scenario.name == "storm").unwrap();
         assert_eq!(storm.cores, 8);
         assert_eq!(jobs[0].cores, 4);

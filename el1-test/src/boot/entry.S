@@ -134,8 +134,8 @@ drop_to_el1:
 
 // ---- Translation tables of this copy of the kernel (see mmu.rs). Clobbers x9-x15.
 make_tables:
-    // TTBR0, level 2: RAM from DRAM, identity mapped; the block with the pages shared with the harness and
-    // with other kernels is not cacheable.
+    // TTBR0, level 2: RAM from DRAM, identity mapped; the block with the pages shared with other
+    // kernels is not cacheable.
     adrp    x9, {TABLES}
     add     x9, x9, :lo12:{TABLES}
     add     x10, x9, {LOW_L2}
@@ -148,12 +148,14 @@ make_tables:
     b.ne    1b
     ldr     x11, ={SHARED_BLOCK}
     str     x11, [x9, {LOW_L2} + {SHARED_BLOCK_INDEX} * 8]
-    // TTBR0, level 1: devices, RAM, the last redistributor region.
+    // TTBR0, level 1: devices, RAM and another gigabyte of it, the last redistributor region.
     ldr     x11, ={DEVICE_BLOCK}
     str     x11, [x9, {LOW_L1}]
     add     x11, x9, {LOW_L2}
     orr     x11, x11, #3
     str     x11, [x9, {LOW_L1} + {DRAM_INDEX} * 8]
+    ldr     x11, ={NORMAL_BLOCK} + {DRAM} + {GIGABYTE}
+    str     x11, [x9, {LOW_L1} + {DRAM_INDEX} * 8 + 8]
     ldr     x11, ={DEVICE_BLOCK} + {FAR_DEVICES}
     str     x11, [x9, {LOW_L1} + {FAR_DEVICES_INDEX} * 8]
     // TTBR1: the kernel; its first block read-only, the others not executable.

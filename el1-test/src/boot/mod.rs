@@ -26,6 +26,7 @@ global_asm!(
     HIGH_L1 = const mmu::HIGH_L1,
     HIGH_L2 = const mmu::HIGH_L2,
     DRAM = const mmu::DRAM,
+    GIGABYTE = const mmu::MAPPED / 2,
     BLOCK_SIZE = const mmu::BLOCK_SIZE,
     KERNEL_BLOCKS = const mmu::KERNEL_BLOCKS,
     SHARED_BLOCK_INDEX = const mmu::SHARED_BLOCK_INDEX,

@@ -24,6 +24,8 @@ pub enum Expect {
     Unknown,
     /// One of these.
     OneOf(i32, i32),
+    /// Anything but this status.
+    AnythingBut(i32),
     /// This value.
     Value(u64),
     /// Zero or a positive number.
@@ -39,6 +41,7 @@ impl Expect {
             Self::Status(status) => x0 as i32 == status && (x0 >> 32 == 0 || x0 as i64 == i64::from(status)),
             Self::Unknown => Self::Status(psci::NOT_SUPPORTED).meets(x0),
             Self::OneOf(one, other) => Self::Status(one).meets(x0) || Self::Status(other).meets(x0),
+            Self::AnythingBut(status) => !Self::Status(status).meets(x0),
             Self::Value(value) => x0 == value,
             Self::NoError => x0 as i32 >= 0,
             Self::AnError => (x0 as i32) < 0,

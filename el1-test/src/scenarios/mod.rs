@@ -1,6 +1,7 @@
 //! The scenarios, a family a file. Each reads from top to bottom: what is set up, what happens, what must be seen.
 
 mod aarch32;
+mod agree;
 mod bench;
 mod boot;
 mod case;
@@ -9,6 +10,7 @@ mod features;
 mod freeze;
 mod input;
 mod log;
+mod memory;
 mod orders;
 mod ownership;
 mod panics;
@@ -89,6 +91,12 @@ const ALL: &[(&str, usize, fn())] = &[
     ("node-hw-state", 1, states::node_hw_state),
     ("stats", 1, states::stats),
     ("migrate", 1, states::migrate),
+    ("features-agree", 1, agree::features_agree),
+    ("reset2-keeps-memory", 1, memory::reset2_keeps_memory),
+    ("mem-protect-range", 1, memory::mem_protect_range),
+    ("mem-protect-clears-memory", 2, memory::mem_protect_clears_memory),
+    ("mem-protect-clears-memory-warm", 2, memory::mem_protect_clears_memory_warm),
+    ("clean-inv", 1, memory::clean_inv),
     ("stop-record", 2, wedge::stop_record),
     ("panic-on-starting-core-reboot-sweep", 2, sweep::panic_on_starting_core_reboot_sweep),
     ("stop-crash-reset-orders", 2, orders::stop_crash_reset_orders),

@@ -29,11 +29,6 @@ impl How {
         }
     }
 
-    /// What AFFINITY_INFO says of a core that has done it.
-    pub fn affinity_state(self) -> i32 {
-        if self == Self::Freeze { psci::STATE_OFF } else { psci::STATE_ON }
-    }
-
     const DEFAULT: u64 = 1 << 32;
     const FREEZE: u64 = 2 << 32;
     const SYSTEM: u64 = 3 << 32;

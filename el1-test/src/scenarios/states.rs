@@ -6,7 +6,7 @@ use super::sleeper::{self, How, Nap};
 use super::suspend_osi::cluster;
 use crate::gic::{self, Ipi};
 use crate::suspend::{self, state};
-use crate::{cpu, percpu, psci, smp, verify};
+use crate::{check, cpu, percpu, psci, smp, verify};
 
 fn mpidr(index: usize) -> u64 {
     percpu::cpu(index).mpidr()
@@ -177,6 +177,13 @@ fn clusters() {
         }
         check_eq!(psci::node_hw_state(mpidr(one), 1), psci::hw::ON, "NODE_HW_STATE of that cluster afterwards");
     }
+}
+
+/// Waits until a core's cluster is in a state: the last core's is noted before the cluster's.
+pub fn wait_cluster(index: usize, expected: i32) {
+    let state = || psci::node_hw_state(mpidr(index), 1);
+    let came = check::happens_within(cpu::frequency(), || state() == expected);
+    check!(came, "NODE_HW_STATE of core {index}'s cluster: expected {expected}, saw {}", state());
 }
 
 /// Statistics of a core and a power state.

@@ -330,7 +330,7 @@ fn pending_wakes(name: &dyn core::fmt::Display, is_down: bool, call: &dyn Fn() -
 
 /// An SGI is sent at about the moment of the call, earlier and later.
 fn race_of_sgi(power_state: u64) {
-    const ROUNDS: u64 = 60;
+    const ROUNDS: u64 = 20;
     static READY: AtomicBool = AtomicBool::new(false);
     static GO: AtomicU64 = AtomicU64::new(0);
     let rounds = descriptor::number("rounds").unwrap_or(ROUNDS);

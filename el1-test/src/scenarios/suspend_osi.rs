@@ -1,6 +1,7 @@
 //! OS-initiated suspends: whoever is last in a cluster, or in the system, says so; and who may change the mode.
 
 use super::sleeper::{self, Answer, How, Nap};
+use super::states::wait_cluster;
 use crate::gic::{self, Ipi};
 use crate::suspend::{self, Woken, state};
 use crate::{check, cpu, descriptor, percpu, psci, smp, verify};
@@ -251,12 +252,11 @@ fn last_in_another_cluster() {
         sleeper::put_to_sleep(index, Nap::to(state::DOWN));
     }
     sleeper::put_to_sleep(last, Nap::to(own));
-    let mpidr = percpu::cpu(last).mpidr();
-    check_eq!(psci::node_hw_state(mpidr, 1), psci::hw::OFF, "NODE_HW_STATE of its cluster");
+    wait_cluster(last, psci::hw::OFF);
     for index in others().chain([last]) {
         wake(index, Answer::Entered);
     }
-    check_eq!(psci::node_hw_state(mpidr, 1), psci::hw::ON, "NODE_HW_STATE of its cluster");
+    wait_cluster(last, psci::hw::ON);
 }
 
 fn everyone_off() {

@@ -20,7 +20,7 @@ pub const TREE_AT: u64 = 0x8200_0000;
 /// Where the payload is loaded.
 pub const PAYLOAD_AT: u64 = 0x8800_0000;
 /// Where the scenario line is loaded.
-pub const DESCRIPTOR_AT: u64 = 0x9fff_0000;
+pub const DESCRIPTOR_AT: u64 = 0x88f0_0000;
 
 /// Where a model's consoles go: files, or `-` for the terminal.
 pub struct Consoles {
@@ -186,7 +186,7 @@ mod tests {
             " -C bp.pl011_uart1.out_file=m.log ",
             " -C bp.terminal_3.start_telnet=0 ",
             " --data cluster0.cpu0=s.bin@0x4000000 --data cluster0.cpu0=p.bin@0x88000000 ",
-            " --data cluster0.cpu0=t.dtb@0x82000000 --data cluster0.cpu0=d@0x9fff0000",
+            " --data cluster0.cpu0=t.dtb@0x82000000 --data cluster0.cpu0=d@0x88f00000",
         ] {
             assert!(line.contains(part), "{part}: {line}");
         }

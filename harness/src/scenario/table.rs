@@ -1,7 +1,14 @@
 //! The table of scenarios. Adding one is adding an entry.
 
+mod power;
+
 use super::{Repeats, Scenario, Variant};
 use crate::judge::End;
+
+/// All scenarios, in the order in which they run.
+pub fn all() -> impl Iterator<Item = &'static Scenario> + Clone {
+    [TABLE, power::TABLE, CONTROLS].into_iter().flatten()
+}
 
 /// The usual.
 const fn rounds(number: u32) -> Option<Repeats> {
@@ -36,8 +43,8 @@ const CONTROL: Scenario = Scenario {
     ..USUAL
 };
 
-/// All scenarios, in the order in which they run.
-pub const TABLE: &[Scenario] = &[
+/// All but those of a family of their own.
+const TABLE: &[Scenario] = &[
     Scenario {
         name: "handover",
         story: "the state in which the monitor enters the payload: EL, masks, MMU, GIC, counters",
@@ -441,6 +448,10 @@ pub const TABLE: &[Scenario] = &[
         end: End::Crash { cause: "data abort", at_boot: false },
         ..USUAL
     },
+];
+
+/// That the checks would notice.
+const CONTROLS: &[Scenario] = &[
     Scenario {
         name: "negative-control-cpu-on-races-stop",
         payload_name: Some("cpu-on-races-stop"),
