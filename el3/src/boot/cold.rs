@@ -26,11 +26,11 @@ pub extern "C" fn cold_boot() -> ! {
     let machine = handover::device_tree().map(Tree::machine);
     let memory_end = machine.map_or(machine::MEMORY_END, |machine| machine.memory_end);
     address::set_dram_end(memory_end);
-    if is_protected() {
+    let is_cleared = is_protected();
+    if is_cleared {
         let Ok(()) = clear::clear(&mut map, memory_end, handover::tree_extent()) else {
             panic!("cannot clear memory")
         };
-        defmt::info!("memory cleared");
     }
     if let Some(machine) = machine {
         policy::init(machine.policy.set, machine.policy.clear);
@@ -42,6 +42,10 @@ pub extern "C" fn cold_boot() -> ! {
     crate::crash_test::at_boot();
 
     let me = boot_core();
+    // From here on there is a core to tell it.
+    if is_cleared {
+        defmt::info!("memory cleared");
+    }
     machine::init_core();
     lower::init();
     smccc::init(me);
