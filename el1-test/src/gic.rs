@@ -243,11 +243,11 @@ pub fn private_configuration() -> [u32; 12] {
     words
 }
 
-/// Whether an SGI or PPI is pending on this core.
-pub fn is_pending(interrupt: u32) -> bool {
+/// The SGIs and PPIs that are pending on this core, a bit each.
+pub fn private_pending() -> u32 {
     let mut sgi_frame = redistributor();
     let mut sgi = field!(sgi_frame, sgi);
-    field!(sgi, ispendr).get(0).expect("a register").read() >> interrupt & 1 != 0
+    field!(sgi, ispendr).get(0).expect("a register").read()
 }
 
 /// An SPI by its INTID, which count from 32.

@@ -2,7 +2,7 @@
 
 use crate::percpu;
 use crate::stop::{self, KERNEL};
-use crate::{boot, check, cpu, gic, heartbeat, mmu, psci, scenarios, sdei};
+use crate::{boot, check, cpu, gic, heartbeat, mmu, persist, psci, scenarios, sdei};
 use core::sync::atomic::Ordering::{Release, SeqCst};
 use smp_stop::{Admission, Core, StartError};
 
@@ -26,6 +26,8 @@ pub mod mishap {
     pub const CLIENT: u64 = 1 << 38;
     /// It leaves its redistributor as it finds it.
     pub const KEEP_INTERRUPTS: u64 = 1 << 39;
+    /// It notes what is pending for it, see [`super::noted_pending`].
+    pub const NOTE_PENDING: u64 = 1 << 40;
 }
 
 /// Why a core was not started.
@@ -103,6 +105,9 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     if context & mishap::CLIENT != 0 {
         sdei::become_client();
     }
+    if context & mishap::NOTE_PENDING != 0 {
+        persist::mailbox()[index].set(gic::private_pending().into());
+    }
     if context & mishap::KEEP_INTERRUPTS != 0 {
         gic::init_interface();
     } else {
@@ -122,6 +127,11 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     }
     percpu::this().online.store(true, Release);
     heartbeat::idle()
+}
+
+/// The SGIs and PPIs that were pending for a core that was started with [`mishap::NOTE_PENDING`], and is up.
+pub fn noted_pending(index: usize) -> u64 {
+    persist::mailbox()[index].get()
 }
 
 /// Stays where it is, interrupts masked.

@@ -32,6 +32,7 @@ pub mod storm;
 mod suspend;
 mod suspend_input;
 mod suspend_osi;
+mod suspend_stop;
 mod sweep;
 mod system_suspend;
 mod wedge;
@@ -91,6 +92,13 @@ const ALL: &[(&str, usize, fn())] = &[
     ("node-hw-state", 1, states::node_hw_state),
     ("stats", 1, states::stats),
     ("migrate", 1, states::migrate),
+    ("suspend-stopped", 2, suspend_stop::stopped),
+    ("suspend-stopped-osi", 2, suspend_stop::stopped_osi),
+    ("suspend-races-stop", 2, suspend_stop::races_wake_up),
+    ("suspend-woken-and-stopped", 3, suspend_stop::woken_and_stopped),
+    ("suspend-panic-kexec", 2, suspend_stop::panic_kexec),
+    ("suspend-take-back", 2, suspend_stop::take_back),
+    ("frozen-kexec", 2, suspend_stop::frozen_kexec),
     ("features-agree", 1, agree::features_agree),
     ("reset2-keeps-memory", 1, memory::reset2_keeps_memory),
     ("mem-protect-range", 1, memory::mem_protect_range),

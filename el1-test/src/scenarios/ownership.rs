@@ -69,7 +69,7 @@ fn check_on(index: usize) {
 }
 
 /// Each other core comes with CPU_ON, and only once.
-fn take_everyone_back() {
+pub fn take_everyone_back() {
     for index in percpu::others() {
         check_on(index);
         smp::bring_up(index);

@@ -131,7 +131,7 @@ fn asleep_until_timer(name: &dyn core::fmt::Display, is_down: bool, call: &dyn F
         gic::set_timer(nap);
         let woken = call();
         let slept = cpu::now() - began;
-        let pending = gic::is_pending(TIMER);
+        let pending = gic::private_pending() >> TIMER & 1 != 0;
         gic::handle();
         let entered = matches!(woken, Woken::Entered(_));
         let right = entered == is_down || woken == Woken::Returned(psci::SUCCESS);

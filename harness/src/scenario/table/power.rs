@@ -1,6 +1,6 @@
 //! Cores that suspend, and what the firmware says of them; what becomes of memory in a reset.
 
-use super::{Scenario, USUAL};
+use super::{Scenario, USUAL, rounds};
 
 /// All of them.
 pub const TABLE: &[Scenario] = &[
@@ -75,6 +75,54 @@ pub const TABLE: &[Scenario] = &[
         story: "MIGRATE and its kin where there is no trusted OS",
         min_cores: 1,
         usual_cores: 1,
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-stopped",
+        story: "a stop of all, and of each alone, meets cores in every state of CPU_SUSPEND, frozen, calling SYSTEM_SUSPEND",
+        patience: 2,
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-stopped-osi",
+        story: "the same with OS-initiated suspends, the last cores of their clusters among them",
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-stopped-osi-two-clusters",
+        payload_name: Some("suspend-stopped-osi"),
+        story: "the same where there is another cluster",
+        min_cores: 5,
+        usual_cores: 20,
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-races-stop",
+        story: "timers wake cores, and cores suspend, at about the moment of a stop; nobody is left running",
+        repeats: rounds(120),
+        seeded: true,
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-woken-and-stopped",
+        story: "one core wakes a suspended one as another stops it: it is OFF, and stays so",
+        min_cores: 3,
+        usual_cores: 3,
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-panic-kexec",
+        story: "core 0 panics while all others are suspended, some deaf to the kernel; the next kernel finds no core lost",
+        ..USUAL
+    },
+    Scenario {
+        name: "suspend-take-back",
+        story: "a kernel dies with its cores suspended; the next one takes each back with nothing but CPU_ON",
+        ..USUAL
+    },
+    Scenario {
+        name: "frozen-kexec",
+        story: "a kernel dies with its cores frozen; they start in the next one, with nothing pending from before",
         ..USUAL
     },
     Scenario {
