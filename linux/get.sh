@@ -80,7 +80,7 @@ modules() {
         if [[ $(uname -m) != aarch64 ]] && ! command -v aarch64-linux-gnu-gcc >/dev/null; then
             echo "no modules for $1: they need gcc-aarch64-linux-gnu and make" >&2
         else
-            build_modules "$1" "$(linux/headers.sh "$(cat "$KEPT/$1/release")")"
+            build_modules "$1" "$(cat "$KEPT/$1/release")"
         fi
         ;;
     esac

@@ -22,8 +22,8 @@ case ${1:-} in
     *) name= ;;
 esac
 if [[ ! $name ]]; then
-    echo "headers.sh: no such kernel: ${1:-}" >&2
-    exit 1
+    echo "no headers of a kernel ${1:-} in Debian" >&2
+    exit 3
 fi
 
 cross=aarch64-linux-gnu-

@@ -188,11 +188,12 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     suite.run(jobs, suite::AT_ONCE);
     fvp::short(root, &report, Limits::scaled(patience), seed)?;
     let short = linux::wish::Wish { short: true, ..Default::default() };
-    linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&short)?;
+    let rows = linux::Rows { root, report: &report, limits: Limits::scaled(patience) };
+    rows.run(&short)?;
     if fvp::stand_in(root).is_some() {
-        let row = linux::wish::Wish { rows: vec![fvp::ROW], stand_in: true, ..Default::default() };
-        linux::Rows { root, report: &report, limits: Limits::scaled(patience) }.run(&row)?;
+        rows.run(&linux::wish::Wish { rows: vec![fvp::ROW], stand_in: true, ..Default::default() })?;
     }
+    linux::helped::test(&rows)?;
     if let Some(images) = suite.images.get(&Variant::Standard) {
         handover::run(root, &images.image, &report, patience)?;
     }

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Builds the module: linux/module/build.sh TREE OUTPUT [FOLDER]
 #
-# TREE is a kernel's prepared build directory, as linux/headers.sh prints it or linux/build-kernel.sh leaves it.
+# TREE is a kernel's prepared build directory, as linux/build-kernel.sh leaves it; or a name that linux/headers.sh knows.
 # OUTPUT is the module's file. FOLDER has the sources of another module.
 set -euo pipefail
 module=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tree=$1
 output=$2
+if [[ ! -d $tree ]]; then tree=$("$module/../headers.sh" "$tree"); fi
 module=$(realpath "${3:-$module}")
 
 # Kbuild writes beside the sources, and two kernels' builds must not mix.

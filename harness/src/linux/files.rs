@@ -61,6 +61,12 @@ pub fn own(root: &Path, image: &Path, task: &Task) -> std::result::Result<Kernel
     put_together(root, "own", image).map_err(|error| vec![format!("{error:#}")])
 }
 
+/// If a script of `linux/` has ended because something is not to be had here (status 3), which is no failure: what.
+pub fn not_to_be_had(output: &[String]) -> Option<&str> {
+    let (status, said) = output.split_last()?;
+    status.ends_with(" 3").then(|| said.last().map_or("", String::as_str))
+}
+
 fn kernel(root: &Path, name: &str) -> Result<Kernel> {
     put_together(root, name, &root.join(KEPT).join(name).join("Image"))
 }

@@ -7,6 +7,7 @@ mod cores;
 mod cpio;
 pub mod files;
 mod guest;
+pub mod helped;
 mod judge;
 mod machine;
 mod rows;
@@ -151,15 +152,12 @@ impl Rows<'_> {
             let task = self.report.begin(&format!("kernel {name}"));
             let kernel = match files::get(self.root, name, true, &task) {
                 Ok(kernel) => kernel,
-                // Status 3: linux/get.sh cannot have it here, and has said why.
-                Err(output) if output.last().is_some_and(|status| status.ends_with(" 3")) => {
-                    drop(task);
-                    let why = output.iter().rev().nth(1).map_or("", String::as_str);
-                    self.report.skip(&format!("Linux, kernel {name}: {why}"));
-                    continue;
-                }
                 Err(output) => {
-                    task.end(Mark::Fail, &format!("Linux, kernel {name}"), &output);
+                    let title = format!("Linux, kernel {name}");
+                    match files::not_to_be_had(&output) {
+                        Some(why) => task.end(Mark::Skip, &format!("{title}: {why}"), &[]),
+                        None => task.end(Mark::Fail, &title, &output),
+                    }
                     continue;
                 }
             };
