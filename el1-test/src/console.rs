@@ -1,6 +1,6 @@
 //! The console, UART0: whole lines, so that lines of different cores do not mix.
 
-use crate::cpu;
+use crate::{check, cpu};
 use core::fmt::{self, Write};
 use core::sync::atomic::AtomicUsize;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -37,6 +37,23 @@ fn uart() -> Pl011 {
 /// To be called once before the first line.
 pub fn init() {
     uart().enable();
+}
+
+/// Has the harness hold a core where it is: it executes nothing, and no interrupt reaches it, until [`release`].
+pub fn hold(index: usize) {
+    line(format_args!("HOLD {index}"));
+    answer();
+}
+
+/// Has the harness let it go on.
+pub fn release() {
+    line(format_args!("RELEASE"));
+    answer();
+}
+
+/// Waits until the harness has done it.
+fn answer() {
+    check::wait_for(format_args!("the harness's answer"), || uart().get().is_some());
 }
 
 /// Its interrupt.

@@ -16,7 +16,7 @@ use crate::{
     count,
     images::{Build, Images},
     judge::{End, Limits, Verdict},
-    machine::{QEMU_VIRT, Setup},
+    machine::{Debugger, QEMU_VIRT, Setup},
     report::{Mark, Report},
     run::Order,
     scenario::Variant,
@@ -108,7 +108,7 @@ fn measure(images: &Images, cores: u32, cpu: Option<&str>, limits: Limits, repor
         el2: true,
         icount: true,
         policy: &[],
-        gdb: None,
+        debugger: Debugger::None,
         image: images.image.clone(),
         payload: images.payload.clone(),
     };

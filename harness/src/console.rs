@@ -51,6 +51,10 @@ pub enum Line {
     ExpectOff,
     /// The end; did it pass?
     Done(bool),
+    /// A core is to be held where it is, and then a byte sent.
+    Hold(u32),
+    /// It is to go on, and then a byte sent.
+    Release,
     /// A measurement: the figure's name, and instructions.
     Count(String, u64),
     /// For whoever reads along: `INFO`, and anything that is none of the above.
@@ -72,6 +76,11 @@ impl Line {
             },
             ("EXPECT", "reset") => Line::ExpectReset,
             ("EXPECT", "off") => Line::ExpectOff,
+            ("HOLD", _) => match rest.parse() {
+                Ok(core) => Line::Hold(core),
+                Err(_) => Line::CheckFailed(format!("(unreadable) HOLD {rest}")),
+            },
+            ("RELEASE", "") => Line::Release,
             ("DONE", "pass") => Line::Done(true),
             ("DONE", _) => Line::Done(false),
             ("COUNT", _) => match rest.rsplit_once(' ').map(|(figure, n)| (figure, n.parse())) {
@@ -108,6 +117,8 @@ mod tests {
         assert_eq!(Line::parse("CHECK FAILED core 1 lost"), Line::CheckFailed("core 1 lost".into()));
         assert_eq!(Line::parse("EXPECT reset"), Line::ExpectReset);
         assert_eq!(Line::parse("EXPECT off"), Line::ExpectOff);
+        assert_eq!(Line::parse("HOLD 1"), Line::Hold(1));
+        assert_eq!(Line::parse("RELEASE"), Line::Release);
         assert_eq!(Line::parse("DONE pass"), Line::Done(true));
         assert_eq!(Line::parse("DONE fail"), Line::Done(false));
         assert_eq!(Line::parse("COUNT psci-version 68"), Line::Count("psci-version".into(), 68));

@@ -8,7 +8,7 @@ use crate::{
     args::Wish,
     images::{Build, Images},
     judge::{Limits, Verdict},
-    machine::QEMU_VIRT,
+    machine::{Debugger, QEMU_VIRT},
     report::Report,
     suite,
 };
@@ -28,7 +28,7 @@ pub fn wait(root: &Path, wish: &Wish) -> Result<bool> {
     let images = Images::find(root, &QEMU_VIRT, build, &wish)?;
     let port = free_port()?;
     let mut order = job.order(&QEMU_VIRT, &images, Limits::none());
-    order.setup.gdb = Some(port);
+    order.setup.debugger = Debugger::Person(port);
     println!("The machine waits at reset for:\n\n  {}\n\nConsoles:", attach(&images, port));
     let outcome = order.run(&mut |spoken, _| {
         if let Some(spoken) = spoken {

@@ -204,7 +204,7 @@ impl Judge {
             Line::ExpectOff => self.off_announced = true,
             Line::Done(pass) => self.done = Some(pass),
             Line::Count(..) => self.figures += 1,
-            Line::Other => {}
+            Line::Hold(_) | Line::Release | Line::Other => {}
         }
     }
 

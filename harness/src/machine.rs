@@ -92,12 +92,24 @@ pub struct Setup {
     pub icount: bool,
     /// Properties of `/firmware/standstill` in the machine's own device tree.
     pub policy: &'static [&'static str],
-    /// Wait for gdb on this port of the loopback interface.
-    pub gdb: Option<u16>,
+    /// Who debugs it.
+    pub debugger: Debugger,
     /// The monitor's flat image.
     pub image: PathBuf,
     /// The payload's flat image.
     pub payload: PathBuf,
+}
+
+/// Who is at the emulator's gdb stub.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Debugger {
+    /// There is none.
+    #[default]
+    None,
+    /// A person, on this port of the loopback interface; the machine waits for them.
+    Person(u16),
+    /// The harness, which holds cores for the payload.
+    Harness,
 }
 
 impl Machine {
@@ -144,8 +156,10 @@ impl Machine {
         if setup.icount {
             option("-icount", "shift=0,sleep=off".into());
         }
-        if let Some(port) = setup.gdb {
-            option("-gdb", format!("tcp:127.0.0.1:{port}"));
+        match setup.debugger {
+            Debugger::None => {}
+            Debugger::Person(port) => option("-gdb", format!("tcp:127.0.0.1:{port}")),
+            Debugger::Harness => option("-gdb", socket(GDB_SOCKET)),
         }
         line.extend(["-no-shutdown".into(), "-S".into()]);
         line
@@ -168,7 +182,12 @@ impl Machine {
     pub fn cannot(&self, setup: &Setup) -> Option<&'static str> {
         let is_model = matches!(self.firmware, Firmware::Model(_));
         let is_other = !setup.el2 || setup.cpu.is_some();
-        (is_model && is_other).then_some("a model's cores are as they are")
+        let holds = setup.debugger == Debugger::Harness;
+        match is_model {
+            true if is_other => Some("a model's cores are as they are"),
+            true if holds => Some("nobody holds a model's cores"),
+            _ => None,
+        }
     }
 
     /// `virt` takes EL2 away from its cores, with other machines one says so of the core.
@@ -203,6 +222,8 @@ pub const PAYLOAD_FILE: &str = "payload.out";
 pub const MONITOR_FILE: &str = "monitor.out";
 /// The socket of QEMU's own protocol.
 pub const QMP_SOCKET: &str = "qmp.sock";
+/// The socket of QEMU's gdb stub.
+pub const GDB_SOCKET: &str = "gdb.sock";
 /// What QEMU itself had to say.
 pub const EMULATOR_OUTPUT: &str = "qemu.log";
 
@@ -280,7 +301,16 @@ mod tests {
 
     fn setup() -> Setup {
         let (image, payload) = ("out/a.bin".into(), "out/p,q.bin".into());
-        Setup { cores: 8, cpu: None, el2: true, icount: false, policy: &[], gdb: None, image, payload }
+        Setup {
+            cores: 8,
+            cpu: None,
+            el2: true,
+            icount: false,
+            policy: &[],
+            debugger: Debugger::None,
+            image,
+            payload,
+        }
     }
 
     #[test]
@@ -300,7 +330,8 @@ mod tests {
     #[test]
     fn other_machines() {
         let dir = RunDir::new().unwrap();
-        let setup = Setup { cpu: Some("cortex-a72".into()), el2: false, icount: true, gdb: Some(1234), ..setup() };
+        let debugger = Debugger::Person(1234);
+        let setup = Setup { cpu: Some("cortex-a72".into()), el2: false, icount: true, debugger, ..setup() };
         let line = QEMU_VIRT.command_line(&setup, &dir).join(" ");
         for option in
             ["virtualization=off", "-cpu cortex-a72", "-icount shift=0,sleep=off", "-gdb tcp:127.0.0.1:1234"]

@@ -15,6 +15,7 @@ mod flat;
 mod fvp;
 mod gdb;
 mod handover;
+mod hold;
 mod images;
 mod judge;
 mod linux;

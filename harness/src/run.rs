@@ -17,7 +17,7 @@ use crate::{
     fvp::{model, power},
     judge::{End, Heard, Judge, Limits, Next, Verdict},
     log::{Decoder, Entry},
-    machine::{self, Firmware, Machine, Process, Setup},
+    machine::{self, Debugger, Firmware, Machine, Process, Setup},
     qmp,
     rundir::{RunDir, VERDICT},
     wires::{Input, Wires},
@@ -124,7 +124,7 @@ impl Order<'_> {
             return self.follow_model(&command, dir, outcome, watch);
         }
         let mut wires = Wires::connect(&command, dir, self.limits.grace.max(Duration::from_secs(60)))?;
-        if self.setup.gdb.is_none() {
+        if !matches!(self.setup.debugger, Debugger::Person(_)) {
             wires.qmp.execute("cont")?;
         }
 
@@ -135,6 +135,9 @@ impl Order<'_> {
                 Ok(input) => hearing.take(input)?,
                 Err(RecvTimeoutError::Timeout) => hearing.nothing(),
                 Err(RecvTimeoutError::Disconnected) => break, // all wires are closed, all is heard
+            }
+            for held in hearing.to_hold.drain(..) {
+                wires.hold(held, self.setup.cores)?;
             }
             if stopped_at.is_some_and(|at| at.elapsed() > self.limits.grace) {
                 break;
@@ -266,6 +269,8 @@ struct Hearing<'a> {
     boots: Option<u32>,
     outcome: &'a mut Outcome,
     watch: Watch<'a>,
+    /// Cores that the payload wants to be held, or none.
+    to_hold: Vec<Option<u32>>,
 }
 
 impl<'a> Hearing<'a> {
@@ -282,6 +287,7 @@ impl<'a> Hearing<'a> {
             boots: None,
             outcome,
             watch,
+            to_hold: Vec::new(),
         })
     }
 
@@ -328,7 +334,13 @@ impl<'a> Hearing<'a> {
 
     fn payload_lines(&mut self, lines: Vec<String>) {
         for line in lines {
-            self.hear(Heard::Payload(Line::parse(&line)));
+            let heard = Line::parse(&line);
+            match heard {
+                Line::Hold(core) => self.to_hold.push(Some(core)),
+                Line::Release => self.to_hold.push(None),
+                _ => {}
+            }
+            self.hear(Heard::Payload(heard));
             (self.watch)(Some(Spoken::Payload(&line)), self.judge.step());
             self.outcome.payload.push(line);
         }

@@ -33,6 +33,8 @@ pub struct Scenario {
     pub el2: bool,
     /// The policy that the machine's own device tree has, as properties of `/firmware/standstill`.
     pub policy: &'static [&'static str],
+    /// Does the payload have cores held by the harness?
+    pub holds: bool,
     /// The monitor that it runs on.
     pub variant: Variant,
     /// How it must end.

@@ -1,7 +1,7 @@
 //! The wires of a running machine: both consoles and QEMU's protocol, brought together in one queue.
 
 use std::{
-    io::{BufRead, Read},
+    io::{BufRead, Read, Write},
     os::unix::net::{UnixListener, UnixStream},
     sync::mpsc::{Receiver, Sender, channel},
     thread,
@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    hold::Holder,
     machine::{self, Process},
     qmp::Qmp,
     rundir::RunDir,
@@ -35,6 +36,10 @@ pub struct Wires {
     pub inputs: Receiver<Input>,
     /// The emulator; it ends when this is dropped.
     pub process: Process,
+    /// Holds cores, where the harness is the machine's debugger.
+    holder: Option<Holder>,
+    /// To the payload.
+    payload: UnixStream,
 }
 
 impl Wires {
@@ -48,9 +53,14 @@ impl Wires {
         let payload = listen(machine::PAYLOAD_SOCKET)?;
         let monitor = listen(machine::MONITOR_SOCKET)?;
         let qmp = listen(machine::QMP_SOCKET)?;
+        let path = dir.file(machine::GDB_SOCKET).display().to_string();
+        let gdb =
+            command.iter().any(|word| word.contains(&path)).then(|| listen(machine::GDB_SOCKET)).transpose()?;
         let mut process = Process::start(command, dir)?;
         let payload = accept(&payload, &mut process, limit)?;
         let monitor = accept(&monitor, &mut process, limit)?;
+        let gdb = gdb.map(|gdb| accept(&gdb, &mut process, limit)).transpose()?;
+        let holder = gdb.map(|gdb| Holder::new(gdb, limit)).transpose()?;
         let (qmp, mut events) = Qmp::greet(accept(&qmp, &mut process, limit)?, limit)?;
 
         let (sender, inputs) = channel();
@@ -63,9 +73,16 @@ impl Wires {
                 }
             }
         });
-        pump(payload, sender.clone(), Input::Payload);
+        pump(payload.try_clone()?, sender.clone(), Input::Payload);
         pump(monitor, sender, Input::Monitor);
-        Ok(Wires { qmp, inputs, process })
+        Ok(Wires { qmp, inputs, process, holder, payload })
+    }
+
+    /// Holds one of so many cores, or none, and tells the payload that it is done.
+    pub fn hold(&mut self, held: Option<u32>, cores: u32) -> Result<()> {
+        let holder = self.holder.as_mut().context("nobody can hold cores of this machine")?;
+        holder.hold(held, cores)?;
+        self.payload.write_all(b".").context("the payload does not hear")
     }
 }
 

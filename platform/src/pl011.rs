@@ -1,18 +1,21 @@
-//! PL011 UART, transmit only (DDI0183). Whoever set the machine up has chosen its line settings.
+//! PL011 UART (DDI0183). Whoever set the machine up has chosen its line settings.
 
 use core::fmt;
 use tock_registers::interfaces::{Readable, Writeable};
-use tock_registers::registers::{ReadOnly, WriteOnly};
+use tock_registers::registers::{ReadOnly, ReadWrite, WriteOnly};
 use tock_registers::{register_bitfields, register_structs};
 
 register_bitfields! [u32,
     FLAGS [
+        /// Receive FIFO empty.
+        RXFE OFFSET(4) NUMBITS(1) [],
         /// Transmit FIFO full.
         TXFF OFFSET(5) NUMBITS(1) []
     ],
     CONTROL [
         UARTEN OFFSET(0) NUMBITS(1) [],
-        TXE OFFSET(8) NUMBITS(1) []
+        TXE OFFSET(8) NUMBITS(1) [],
+        RXE OFFSET(9) NUMBITS(1) []
     ],
     MASK [
         /// Transmit interrupt.
@@ -22,7 +25,7 @@ register_bitfields! [u32,
 
 register_structs! {
     Registers {
-        (0x00 => data: WriteOnly<u32>),
+        (0x00 => data: ReadWrite<u32>),
         (0x04 => _reserved0),
         (0x18 => flags: ReadOnly<u32, FLAGS::Register>),
         (0x1c => _reserved1),
@@ -36,7 +39,7 @@ register_structs! {
 /// How often a full FIFO is looked at before a byte is dropped: a console must not hang its user.
 const PATIENCE: u32 = 100_000;
 
-/// A UART to write to.
+/// A UART.
 pub struct Pl011(&'static Registers);
 
 impl Pl011 {
@@ -51,9 +54,14 @@ impl Pl011 {
         Self(unsafe { &*registers })
     }
 
-    /// Lets it transmit.
+    /// Lets it transmit and receive.
     pub fn enable(&self) {
-        self.0.control.write(CONTROL::UARTEN::SET + CONTROL::TXE::SET);
+        self.0.control.write(CONTROL::UARTEN::SET + CONTROL::TXE::SET + CONTROL::RXE::SET);
+    }
+
+    /// Reads a byte, if one has come.
+    pub fn get(&self) -> Option<u8> {
+        (!self.0.flags.is_set(FLAGS::RXFE)).then(|| self.0.data.get() as u8)
     }
 
     /// Lets it interrupt, when it has transmitted something, or not.

@@ -8,6 +8,7 @@ mod case;
 mod crash;
 mod features;
 mod freeze;
+mod held;
 mod input;
 mod log;
 mod memory;
@@ -72,6 +73,8 @@ const ALL: &[(&str, usize, fn())] = &[
     ("foreign-core", 2, wedge::foreign_core),
     ("takeback-stop-one", 2, wedge::takeback_stop_one),
     ("takeback-stop-others", 2, wedge::takeback_stop_others),
+    ("held-core", 2, held::held_core),
+    ("ownership-held-core", 2, held::ownership),
     ("ownership-take-back", 2, ownership::take_back),
     ("ownership-boot-core", 2, ownership::take_back_boot_core),
     ("ownership-without-mmu", 2, ownership::without_mmu),

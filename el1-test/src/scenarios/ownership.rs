@@ -21,7 +21,7 @@ fn mpidr(index: usize) -> u64 {
 }
 
 /// CPU_ON past the kernel's own coordinator.
-fn cpu_on(index: usize) -> i32 {
+pub fn cpu_on(index: usize) -> i32 {
     psci::cpu_on(mpidr(index), mmu::physical_of(boot::secondary_entry), index as u64)
 }
 
@@ -70,7 +70,12 @@ fn check_on(index: usize) {
 
 /// Each other core comes with CPU_ON, and only once.
 pub fn take_everyone_back() {
-    for index in percpu::others() {
+    take_back_but(None);
+}
+
+/// The same for all but one, which is here already.
+pub fn take_back_but(here: Option<usize>) {
+    for index in percpu::others().filter(|&index| Some(index) != here) {
         check_on(index);
         smp::bring_up(index);
         check_stopped_by_force(index, kind::STOP);

@@ -28,6 +28,7 @@ const USUAL: Scenario = Scenario {
     usual_cores: 4,
     el2: true,
     policy: &[],
+    holds: false,
     variant: Variant::Standard,
     end: End::Done,
     left_off: false,
@@ -255,6 +256,18 @@ const TABLE: &[Scenario] = &[
     Scenario {
         name: "takeback-stop-others",
         story: "all cores that a dead kernel left running are taken back with STOP_OTHERS",
+        ..USUAL
+    },
+    Scenario {
+        name: "held-core",
+        story: "a core executes nothing, as a debugger holds it: STOP_ONE and STOP_OTHERS time out; it goes OFF as it goes on",
+        holds: true,
+        ..USUAL
+    },
+    Scenario {
+        name: "ownership-held-core",
+        story: "the next kernel's CPU_ON of a core that is held gives up in time; it goes OFF as it goes on, and starts again",
+        holds: true,
         ..USUAL
     },
     Scenario {
