@@ -9,6 +9,7 @@ fn main() {
     println!("cargo:rustc-link-arg-bins=-L{scripts}");
     println!("cargo:rustc-link-arg-bin=standstill-qemu=-Tstandstill-qemu.ld");
     println!("cargo:rustc-link-arg-bin=standstill-fvp=-Tstandstill-fvp.ld");
+    println!("cargo:rustc-link-arg-bin=standstill-fvp-bl31=-Tstandstill-fvp-bl31.ld");
     println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo:rustc-link-arg-bins=-zmax-page-size=4096");
 }

@@ -92,9 +92,12 @@ impl Variant {
 }
 
 impl Repeats {
-    /// How many, with so many cores; and of these the how-manieth part, but one at least.
+    /// How many, with so many cores; and of these the how-manieth part. Some of these scenarios check that each of their
+    /// outcomes was seen, which a few rounds would not do.
     fn with(self, cores: u32, part: u32) -> u32 {
-        (self.number * self.cores / cores.max(self.cores) / part).max(1)
+        let all = self.number * self.cores / cores.max(self.cores);
+        let least = if self.is_long() { 20 } else { 1 };
+        (all / part).max(least.min(all))
     }
 
     /// So many that it takes a while.
@@ -186,7 +189,8 @@ mod tests {
         let sweep = Scenario::named("panic-on-starting-core-reboot-sweep").unwrap();
         assert!(sweep.descriptor(2, 1, 1).ends_with(" delays=200"));
         assert!(sweep.descriptor(16, 1, 1).ends_with(" delays=25"));
-        assert!(sweep.descriptor(4, 1, 10).ends_with(" delays=10"));
+        assert!(sweep.descriptor(2, 1, 5).ends_with(" delays=40"));
+        assert!(sweep.descriptor(8, 1, 10).ends_with(" delays=20"));
         let orders = Scenario::named("stop-crash-reset-orders").unwrap();
         assert_eq!(orders.descriptor(16, 1, 1), "scenario=stop-crash-reset-orders repeats=4");
         assert_eq!(orders.descriptor(16, 1, 10), "scenario=stop-crash-reset-orders repeats=1");

@@ -90,11 +90,16 @@ fn steps() -> Vec<Step> {
             "lints, monitor and payload, fvp",
             clippy(format!("-p standstill-el3 -p el1-test --target {TARGET} {FVP}")),
         ),
+        lint(
+            "lints, monitor, bl31",
+            clippy(format!("-p standstill-el3 --target {TARGET} --no-default-features --features bl31")),
+        ),
         doc("documentation, host", HOST.into()),
         doc("documentation, fvp", format!("-p platform --features fvp --target {TARGET}")),
         doc("documentation, target", format!("-p standstill-el3 -p el1-test --target {TARGET}")),
         Step::new(Group::Unit, "unit tests", format!("cargo test {HOST}")),
         Step::new(Group::Unit, "unit tests, monitor", "cargo test -p standstill-el3 --lib"),
+        Step::new(Group::Unit, "image as BL31", "scripts/build.sh fvp-bl31"),
         Step::new(Group::Model, "model of the stop coordinator", "./just model"),
     ]);
     steps

@@ -38,8 +38,11 @@ mod target {
         // SAFETY: the device is mapped until `Builder::leave_boot`, which is later.
         let is_fetched =
             unsafe { machine::fw_cfg() }.is_some_and(|loader| crate::boot::handover::has_kernel(&loader));
-        let image =
-            if is_fetched { 0..0 } else { machine::NEXT_IMAGE..machine::NEXT_IMAGE + machine::NEXT_IMAGE_MAX };
+        let image = if is_fetched {
+            0..0
+        } else {
+            crate::boot::next_image()..crate::boot::next_image() + machine::NEXT_IMAGE_MAX
+        };
         // It may be mapped as one block, of which there are no pieces.
         map.close(machine::BOOT_RAM as u64..(machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64)?;
         for (start, limit) in machine::MEMORY {

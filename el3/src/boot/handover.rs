@@ -132,7 +132,7 @@ fn next(machine: Option<&Machine>) -> Result<Start, Error> {
         if machine.is_some() {
             complete(None)?;
         }
-        return Ok(Start { entry: machine::NEXT_IMAGE, context_id, big_endian: false });
+        return Ok(Start { entry: super::next_image(), context_id, big_endian: false });
     };
     let memory = BOOT_RAM_END..machine_end.ok_or(Error::NoTree)?;
     let (kernel, initrd) = (loader.number(Key::KernelSize), loader.number(Key::InitrdSize));

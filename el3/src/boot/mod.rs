@@ -13,6 +13,8 @@ pub mod tree;
 
 #[cfg(target_os = "none")]
 use crate::{memory, percore, smccc};
+#[cfg(target_os = "none")]
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 #[cfg(target_os = "none")]
 use platform::machine;
@@ -27,6 +29,8 @@ core::arch::global_asm!(
     shift2 = const machine::TOPOLOGY.shift[2],
     gicd = const machine::GICD,
     controller = const cfg!(feature = "fvp") as u32,
+    bl31 = const cfg!(feature = "bl31") as u32,
+    next = sym NEXT,
     window = const percore::WINDOW + percore::PAGE,
     stride_shift = const percore::STRIDE.trailing_zeros(),
     shared = const percore::SHARED_OFFSET,
@@ -35,6 +39,22 @@ core::arch::global_asm!(
     cold = sym cold::cold_boot,
     secondary = sym cold::secondary_boot,
 );
+
+#[cfg(all(target_os = "none", feature = "bl31"))]
+core::arch::global_asm!(include_str!("bl31.S"));
+
+/// Where BL33 is, if there is a BL2 that said so. Set by reset.S.
+#[cfg(target_os = "none")]
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Where the next image is.
+#[cfg(target_os = "none")]
+fn next_image() -> u64 {
+    match NEXT.load(Relaxed) {
+        next if cfg!(feature = "bl31") && next != 0 => next,
+        _ => machine::NEXT_IMAGE,
+    }
+}
 
 /// How many cores the machine has. Set once, by the boot core, before another one looks.
 static COUNT: AtomicUsize = AtomicUsize::new(0);

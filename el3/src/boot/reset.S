@@ -9,6 +9,9 @@
 .global reset_vector
 reset_vector:
     msr     daifset, #0xf
+.if {bl31}
+    mov     x20, x0                 // for bl31.S
+.endif
     ldr     x0, ={sctlr}
     msr     sctlr_el3, x0
     adr     x0, reset_vector        // the vector table begins with it, too (standstill.ld)
@@ -46,6 +49,9 @@ reset_vector:
 .endif
 
     // The boot core.
+.if {bl31}
+    bl      bl31_entry
+.endif
     adrp    x0, __bss_start
     add     x0, x0, :lo12:__bss_start
     adrp    x1, __bss_clear_end
@@ -63,6 +69,10 @@ reset_vector:
     b.lo    2b
     adrp    x0, __boot_stack_end
     mov     sp, x0
+.if {bl31}
+    adrp    x0, {next}
+    str     x21, [x0, :lo12:{next}]
+.endif
     bl      {cold}
     b       .
 

@@ -87,7 +87,7 @@ fn base(program: &str, cores: u32, loaded: &[(&Path, u64)], consoles: &Consoles)
 
 fn foundation(program: &str, cores: u32, loaded: &[(&Path, u64)], jump: &Path) -> Vec<String> {
     let mut line: Vec<String> =
-        [program, &format!("--cores={cores}"), "--secure-memory", "--gicv3", "--no-visualization", "--quiet"]
+        [program, &format!("--cores={cores}"), "--secure-memory", "--gicv3", "--no-visualization"]
             .map(String::from)
             .into();
     let jump = (jump, 0);

@@ -64,6 +64,9 @@ const TZC: usize = 0x2a4a_0000;
 /// CCI-550, on Base only (DDI0553). The clusters are its slave interfaces 5 and 6.
 #[cfg(target_os = "none")]
 const CCI: usize = 0x2a00_0000;
+/// Where BL1 finds out where a core goes on that was powered on (Trusted Firmware-A, PLAT_ARM_TRUSTED_MAILBOX_BASE).
+#[cfg(all(target_os = "none", feature = "bl31"))]
+const MAILBOX: usize = 0x0400_0000;
 /// The pages of the devices above that the monitor uses, besides the GIC.
 pub const DEVICES: [usize; 3] = [MONITOR_UART, SYSREGS, power::CONTROLLER];
 /// The pages of non-secure devices that the monitor uses while it boots.
@@ -156,6 +159,14 @@ pub unsafe fn init() {
     for (register, value) in [(WDOG_LOCK, WDOG_KEY), (WDOG_CONTROL, 0), (WDOG_LOCK, 0)] {
         // SAFETY: both models have the watchdog.
         unsafe { write(WATCHDOG + register, value) };
+    }
+    #[cfg(all(target_os = "none", feature = "bl31"))]
+    {
+        unsafe extern "C" {
+            fn reset_vector();
+        }
+        // SAFETY: it is in trusted SRAM, below the monitor's image, and nobody else's now.
+        unsafe { (MAILBOX as *mut u64).write_volatile(reset_vector as *const () as u64) };
     }
     if !is_foundation {
         // SAFETY: this is Base, which has it; nothing is in DRAM that the monitor uses.
