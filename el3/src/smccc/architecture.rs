@@ -1,16 +1,18 @@
 //! The architecture's own calls (DEN0028, 7).
 
-use super::SMC64;
 use super::workaround::{Core, Measure, Workaround};
+use super::{NUMBER, SMC64, Service, service};
 use crate::boot::lower::{Id, Ids, field, has_mpam};
 
-const SMCCC_VERSION: u32 = 0x8000_0000;
-const ARCH_FEATURES: u32 = SMCCC_VERSION | 1;
-const ARCH_SOC_ID: u32 = SMCCC_VERSION | 2;
-const ARCH_FEATURE_AVAILABILITY: u32 = SMCCC_VERSION | SMC64 | 3;
-const ARCH_WORKAROUND_3: u32 = SMCCC_VERSION | 0x3fff;
-const ARCH_WORKAROUND_2: u32 = SMCCC_VERSION | 0x7fff;
-const ARCH_WORKAROUND_1: u32 = SMCCC_VERSION | 0x8000;
+// Ids without what is the same in all, fast call and owner.
+const SMCCC_VERSION: u32 = 0;
+const ARCH_FEATURES: u32 = 1;
+const ARCH_SOC_ID: u32 = 2;
+const ARCH_SOC_ID_64: u32 = SMC64 | ARCH_SOC_ID;
+const ARCH_FEATURE_AVAILABILITY: u32 = SMC64 | 3;
+const ARCH_WORKAROUND_3: u32 = 0x3fff;
+const ARCH_WORKAROUND_2: u32 = 0x7fff;
+const ARCH_WORKAROUND_1: u32 = 0x8000;
 
 /// What SMCCC_VERSION answers: 1.5.
 const VERSION: i64 = 0x0001_0005;
@@ -25,8 +27,10 @@ const INVALID_PARAMETER: i64 = -3;
 pub enum Reply {
     /// This in x0.
     Value(i64),
-    /// A number of the machine: its version or its revision.
-    SocId(usize),
+    /// The machine's version.
+    SocVersion,
+    /// Its revision.
+    SocRevision,
     /// Its name.
     SocName,
     /// What of a register's features the levels below may use.
@@ -35,8 +39,9 @@ pub enum Reply {
     Take(Measure),
 }
 
-/// The answer to a call on a core. `None`: there is none with this id.
+/// The answer to a call on a core. `None`: there is none with this id, which is one of this owner.
 pub fn reply(id: u32, argument: u64, core: impl FnOnce() -> Core) -> Option<Reply> {
+    let id = id & (SMC64 | NUMBER);
     Some(match id {
         SMCCC_VERSION => Reply::Value(VERSION),
         ARCH_FEATURES => Reply::Value(features(argument as u32, core)),
@@ -45,11 +50,10 @@ pub fn reply(id: u32, argument: u64, core: impl FnOnce() -> Core) -> Option<Repl
 }
 
 fn rest(id: u32, argument: u64, core: impl FnOnce() -> Core) -> Option<Reply> {
-    const ARCH_SOC_ID_64: u32 = ARCH_SOC_ID | SMC64;
     Some(match id {
         ARCH_SOC_ID | ARCH_SOC_ID_64 => match (argument as u32, id) {
-            (0, _) => Reply::SocId(0),
-            (1, _) => Reply::SocId(1),
+            (0, _) => Reply::SocVersion,
+            (1, _) => Reply::SocRevision,
             (2, ARCH_SOC_ID_64) => Reply::SocName,
             _ => Reply::Value(INVALID_PARAMETER),
         },
@@ -72,9 +76,12 @@ fn workaround(id: u32) -> Option<Workaround> {
 /// SMCCC_ARCH_FEATURES (DEN0028, 7.3): whether the call exists on this core, and if it is a workaround whether the core
 /// needs it.
 fn features(id: u32, core: impl FnOnce() -> Core) -> i64 {
-    match id {
+    if service(id) != Service::Architecture {
+        return NOT_SUPPORTED;
+    }
+    match id & (SMC64 | NUMBER) {
         SMCCC_VERSION | ARCH_FEATURES => SUCCESS,
-        _ => match rest(id, 0, core) {
+        id => match rest(id, 0, core) {
             None => NOT_SUPPORTED,
             Some(Reply::Take(Measure::Nothing)) => NOT_REQUIRED_HERE,
             Some(_) => SUCCESS,
@@ -149,7 +156,7 @@ impl Register {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Core, Register, Reply, SMCCC_VERSION, SUCCESS, VERSION, reply};
+    use super::{Core, NUMBER, Register, Reply, SMC64, SMCCC_VERSION, SUCCESS, VERSION, reply};
     use crate::boot::lower::Ids;
     use crate::context::Context;
     use crate::smccc::Path;
@@ -159,7 +166,7 @@ mod target {
     /// Answers a call.
     pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
         // Needs no stack of its own.
-        if x0 as u32 == SMCCC_VERSION {
+        if x0 as u32 & (SMC64 | NUMBER) == SMCCC_VERSION {
             context.answer(VERSION as u64);
             return Path::Done;
         }
@@ -170,11 +177,10 @@ mod target {
     extern "C" fn others(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
         match reply(x0 as u32, x1, Core::read) {
             Some(Reply::Value(answer)) => context.answer(answer as u64),
-            Some(Reply::SocId(number)) => {
-                // SAFETY: the tables map the devices that the machine module names.
-                let numbers = unsafe { machine::soc_id() };
-                context.answer(numbers[number & 1].into());
-            }
+            // SAFETY: the tables map the devices that the machine module names.
+            Some(Reply::SocVersion) => context.answer(unsafe { machine::soc_version() }.into()),
+            // SAFETY: as above.
+            Some(Reply::SocRevision) => context.answer(unsafe { machine::soc_revision() }.into()),
             Some(Reply::SocName) => {
                 // x1 to x17 (DEN0028, 7.4); zeroes end it.
                 let name = u128::from_le_bytes(*machine::SOC_NAME);
@@ -226,7 +232,7 @@ mod tests {
         for (name, midr, [csv2, ssbs, ecbhb], _) in KNOWN {
             let core = || core(midr, csv2, ssbs, ecbhb);
             let mut exist = 0;
-            for id in (0..=0xffff_u32).flat_map(|number| [SMCCC_VERSION | number, SMCCC_VERSION | SMC64 | number]) {
+            for id in (0..=0xffff_u32).flat_map(|number| [0x8000_0000 | number, 0xc000_0000 | number]) {
                 let Some(Reply::Value(said)) = reply(ARCH_FEATURES, id.into(), core) else { panic!("{name}") };
                 // Bits above an SMC32's are nobody's.
                 let upper = reply(ARCH_FEATURES, 0xdead_beef_0000_0000 | u64::from(id), core);
@@ -261,8 +267,8 @@ mod tests {
     #[test]
     fn soc_id_has_two_numbers_and_in_smc64_a_name() {
         for id in [0x8000_0002, 0xc000_0002] {
-            assert_eq!(ask(id, 0), Some(Reply::SocId(0)));
-            assert_eq!(ask(id, 1), Some(Reply::SocId(1)));
+            assert_eq!(ask(id, 0), Some(Reply::SocVersion));
+            assert_eq!(ask(id, 1), Some(Reply::SocRevision));
             assert_eq!(ask(id, 3), Some(Reply::Value(-3)));
             assert_eq!(ask(id, 0xffff_ffff), Some(Reply::Value(-3)));
         }

@@ -16,6 +16,8 @@ const OWNER: u32 = 0x3fff_0000;
 
 /// Bit 30: the SMC64 form.
 const SMC64: u32 = 1 << 30;
+/// What of an id differs among the calls of an owner, besides bit 30.
+const NUMBER: u32 = 0xffff;
 /// What of an argument an SMC32 has (DEN0028, 2.7).
 const SMC32_ARGUMENT: u64 = 0xffff_ffff;
 

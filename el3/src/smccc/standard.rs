@@ -2,10 +2,10 @@
 
 use crate::psci;
 
-/// Call count, an SMC32 as the two below.
-const CALL_COUNT: u32 = 0x8400_ff00;
-const UID: u32 = 0x8400_ff01;
-const REVISION: u32 = 0x8400_ff03;
+// Ids without what is the same in all, fast call and owner. SMC32 only.
+const CALL_COUNT: u32 = 0xff00;
+const UID: u32 = 0xff01;
+const REVISION: u32 = 0xff03;
 
 /// SDEI's functions (DEN0054, 5.1).
 const SDEI_CALLS: u64 = 19;
@@ -26,12 +26,12 @@ mod target {
     use super::{CALL_COUNT, REVISION, UID, count};
     use crate::boot::lower;
     use crate::context::Context;
-    use crate::smccc::{Path, trng};
+    use crate::smccc::{NUMBER, Path, SMC64, trng};
     use abi::standard;
 
     /// Answers a call that is neither PSCI's nor SDEI's.
     pub extern "C" fn call(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        match x0 as u32 {
+        match x0 as u32 & (SMC64 | NUMBER) {
             CALL_COUNT => context.answer(count(lower::has_rng())),
             UID => context.answer_uid(&standard::UID),
             REVISION => {
@@ -50,7 +50,7 @@ pub use target::call;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smccc::{Service, service};
+    use crate::smccc::{SMC64, Service, service};
 
     #[test]
     fn the_count_is_that_of_the_calls() {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn its_numbers_are_nobody_elses() {
-        for id in [CALL_COUNT, UID, REVISION, 0x8400_0050, 0xc400_0053] {
+        for id in [CALL_COUNT, UID, REVISION, 0x50, SMC64 | 0x53].map(|number| 0x8400_0000 | number) {
             assert_eq!(service(id), Service::Standard, "{id:#x}");
         }
     }

@@ -1,13 +1,14 @@
 //! TRNG 1.0 (DEN0098): the core's random numbers (FEAT_RNG), for who asks by SMC.
 
-use super::{SMC32_ARGUMENT, SMC64};
+use super::{FAST, NUMBER, SMC32_ARGUMENT, SMC64};
 use abi::standard;
 use core::ops::RangeInclusive;
 
-const TRNG_VERSION: u32 = 0x8400_0050;
-const TRNG_FEATURES: u32 = 0x8400_0051;
-const TRNG_GET_UUID: u32 = 0x8400_0052;
-const TRNG_RND32: u32 = 0x8400_0053;
+// Ids without what is the same in all, fast call and owner.
+const TRNG_VERSION: u32 = 0x50;
+const TRNG_FEATURES: u32 = 0x51;
+const TRNG_GET_UUID: u32 = 0x52;
+const TRNG_RND32: u32 = 0x53;
 const TRNG_RND64: u32 = TRNG_RND32 | SMC64;
 
 const VERSION_1_0: i64 = 0x0001_0000;
@@ -15,15 +16,17 @@ const NOT_SUPPORTED: i64 = -1;
 const INVALID_PARAMETERS: i64 = -2;
 const NO_ENTROPY: i64 = -3;
 
-/// x0 to x3 after a call, on a core that has random numbers. `None`: there is no call with this id.
+/// x0 to x3 after a call, on a core that has random numbers. `None`: there is no call with this id,
+/// which is one of this owner.
 ///
 /// `next` is the core's source: a raw word, or nothing if it has none at the moment.
 pub fn reply(id: u32, argument: u64, next: impl FnMut() -> Option<u64>) -> Option<[u64; 4]> {
     let alone = |x0: i64| [x0 as u64, 0, 0, 0];
+    let id = id & (SMC64 | NUMBER);
     let most = match id {
         TRNG_VERSION => return Some(alone(VERSION_1_0)),
         TRNG_FEATURES => {
-            return Some(alone(match argument as u32 {
+            return Some(alone(match argument as u32 ^ (FAST | super::STANDARD) {
                 TRNG_VERSION..=TRNG_RND32 | TRNG_RND64 => 0,
                 _ => NOT_SUPPORTED,
             }));
