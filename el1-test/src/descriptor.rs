@@ -2,13 +2,14 @@
 //!
 //! | key | for | value |
 //! |---|---|---|
-//! | `idle` | all | `spin` or `sleep`: whether idle cores sleep between heartbeats; else only if there are many |
+//! | `idle` | all | how idle cores wait between heartbeats: `spin`, `sleep`, or CPU_SUSPEND in turn to each `standby`, each power-`down`, or a `mix`; else they sleep if there are many |
 //! | `ipi-timeout` | all | how long the kernel's stop waits before it asks the firmware, in ms |
 //! | `stage` | panic-on-starting-core... | `early`, `late`: where the panic is; else before the core is admitted |
 //! | `delays` | ...-reboot-sweep | rounds |
 //! | `repeats` | stop-crash-reset-orders | how often each order is tried at each distance |
-//! | `rounds` | storm, cpu-on-..., sdei-off..., sdei-hostile | rounds |
-//! | `seed` | storm, cpu-on-races-stop, sdei-hostile | where the random numbers begin |
+//! | `rounds` | storm, cpu-on-..., suspend-..., sdei-off..., sdei-hostile | rounds |
+//! | `seed` | storm, ...-races-stop, sdei-hostile | where the random numbers begin |
+//! | `suspends` | storm | `yes`: cores suspend, too |
 //! | `stop` | bench | `no`: without STOP_OTHERS |
 
 use platform::machine;

@@ -1,6 +1,7 @@
 //! Each core counts in memory for as long as it lives; so whoever looks can tell.
 
 use crate::persist::{self, Word};
+use crate::suspend::{self, state};
 use crate::{check, cpu, descriptor, gic, percpu};
 use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::Relaxed;
@@ -30,13 +31,60 @@ pub fn beat() {
     of(cpu::index()).add(1);
 }
 
+/// How a core waits for something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idle {
+    /// It does not wait.
+    Spin,
+    /// WFI.
+    Sleep,
+    /// CPU_SUSPEND to one of these, in turn.
+    Suspend(&'static [u64]),
+}
+
+impl Idle {
+    /// As the scenario line has it.
+    fn wished() -> Self {
+        const MIXED: [u64; 6] = [
+            state::STANDBY,
+            state::DOWN,
+            state::STANDBY_SYSTEM,
+            state::DOWN_CLUSTER,
+            state::STANDBY_CLUSTER,
+            state::DOWN_SYSTEM,
+        ];
+        match descriptor::text("idle") {
+            Some("spin") => Self::Spin,
+            Some("sleep") => Self::Sleep,
+            Some("standby") => Self::Suspend(&state::STANDBYS),
+            Some("down") => Self::Suspend(&state::DOWNS),
+            Some("mix") => Self::Suspend(&MIXED),
+            _ if percpu::count() > SPINNERS => Self::Sleep,
+            _ => Self::Spin,
+        }
+    }
+
+    /// Waits for an interrupt, not long. `turn` counts.
+    fn wait(self, turn: usize) {
+        let nap = cpu::microseconds(NAP);
+        match self {
+            Self::Spin => {}
+            Self::Sleep => gic::sleep(nap),
+            Self::Suspend(states) => {
+                let power_state = states[turn % states.len()];
+                // What a core has registered with SDEI is nothing to lose its power with, and EL2 nothing to come back to.
+                let stays = percpu::this().takes_events.load(Relaxed);
+                suspend::sleep(if stays { state::STANDBY } else { power_state }, nap);
+            }
+        }
+    }
+}
+
 /// What a core does when it has nothing to do: beats, and looks for a job.
 pub fn idle() -> ! {
-    let naps = match descriptor::text("idle") {
-        Some("spin") => false,
-        Some("sleep") => true,
-        _ => percpu::count() > SPINNERS,
-    };
+    let idle = Idle::wished();
+    // Each core in another state.
+    let mut turn = cpu::index();
     cpu::unmask_interrupts();
     let this = percpu::this();
     loop {
@@ -44,8 +92,9 @@ pub fn idle() -> ! {
         if let Some((run, argument)) = this.job.take() {
             run(argument);
             this.busy.store(false, core::sync::atomic::Ordering::Release);
-        } else if naps {
-            gic::sleep(cpu::microseconds(NAP));
+        } else {
+            idle.wait(turn);
+            turn += 1;
         }
     }
 }

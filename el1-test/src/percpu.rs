@@ -54,6 +54,8 @@ pub struct Cpu {
     pub job: Job,
     /// A job is running or waiting.
     pub busy: AtomicBool,
+    /// It is SDEI's client. Cleared by whoever starts it.
+    pub takes_events: AtomicBool,
     /// IPIs that it has taken.
     pub ipis: AtomicU64,
     /// Alarms of the clock that it has taken.
@@ -72,6 +74,7 @@ impl Cpu {
             online: AtomicBool::new(false),
             job: Job::none(),
             busy: AtomicBool::new(false),
+            takes_events: AtomicBool::new(false),
             ipis: AtomicU64::new(0),
             alarms: AtomicU64::new(0),
             expected: AtomicBool::new(false),

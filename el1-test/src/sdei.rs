@@ -202,6 +202,7 @@ pub fn listen() -> bool {
 
 /// Makes this core the client: goes to EL2 if there is one. False if it cannot: there EL2 is without host extensions.
 pub fn become_client() -> bool {
+    percpu::this().takes_events.store(true, SeqCst);
     let level = read_register!("CurrentEL") >> 2 & 3;
     if percpu::boot().level() < 2 || level == 2 {
         return true;

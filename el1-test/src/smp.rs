@@ -54,6 +54,7 @@ pub fn start(index: usize, mishap: u64) -> Result<(), Failure> {
     KERNEL.start(me(), core(index)).map_err(Failure::Kernel)?;
     let target = percpu::cpu(index);
     target.online.store(false, Release);
+    target.takes_events.store(false, Release);
     target.job.clear();
     target.busy.store(false, Release);
     let status = psci::cpu_on(target.mpidr(), mmu::physical_of(boot::secondary_entry), index as u64 | mishap);

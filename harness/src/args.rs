@@ -14,7 +14,7 @@ use crate::{
 /// How to use it.
 pub const USAGE: &str = "\
 usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [--cpu NAME] [--no-el2]
-                           [--image FILE] [--payload FILE]
+                           [--idle spin|sleep|standby|down|mix] [--image FILE] [--payload FILE]
        harness run-fvp [MODEL] [CORES] [SCENARIO] [--stand-in] [--all | --short] and the options of qemu-secure
        harness run-fvp linux [MODEL] [--stand-in] and what `linux` takes
        harness qemu-gdb [CORES] [SCENARIO] [--seed N] [--cpu NAME] [--no-el2] [--image FILE] [--payload FILE]
@@ -73,11 +73,16 @@ pub struct Wish {
     pub cpu: Option<String>,
     /// No EL2.
     pub no_el2: bool,
+    /// How idle cores wait.
+    pub idle: Option<&'static str>,
     /// Another monitor, flat; with its ELF beside it, if it logs.
     pub image: Option<PathBuf>,
     /// Another payload, flat.
     pub payload: Option<PathBuf>,
 }
+
+/// How the payload's idle cores can wait: not at all, in WFI, or suspended: in standby, without power, or in turn.
+const IDLES: [&str; 5] = ["spin", "sleep", "standby", "down", "mix"];
 
 /// QEMU's limit for `virt` with a GICv3.
 const MAX_CORES: u32 = 512;
@@ -162,6 +167,13 @@ pub fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
         "repeat" => wish.repeat = Some(parser.value()?.parse()?),
         "cpu" => wish.cpu = Some(parser.value()?.string()?),
         "no-el2" => wish.no_el2 = true,
+        "idle" => {
+            let value = parser.value()?.string()?;
+            let Some(&idle) = IDLES.iter().find(|&&idle| idle == value) else {
+                bail!("--idle is one of {}, not {value}", IDLES.join(", "));
+            };
+            wish.idle = Some(idle);
+        }
         "image" => wish.image = Some(parser.value()?.into()),
         "payload" => wish.payload = Some(parser.value()?.into()),
         _ => return Err(unknown(name)),
@@ -226,10 +238,11 @@ mod tests {
             repeat: Some(10),
             cpu: Some("cortex-a72".into()),
             no_el2: true,
+            idle: Some("mix"),
             image: Some("a.bin".into()),
             payload: Some("b.bin".into()),
         };
-        let line = "qemu-secure --log 8 --seed 7 storm --repeat=10 --cpu cortex-a72 --no-el2 --image a.bin --payload b.bin";
+        let line = "qemu-secure --log 8 --seed 7 storm --repeat=10 --cpu cortex-a72 --no-el2 --idle mix --image a.bin --payload b.bin";
         assert_eq!(parsed(line).unwrap(), Command::QemuSecure(expected));
     }
 
@@ -243,6 +256,7 @@ mod tests {
         assert!(error("qemu-secure 4 8").contains("no scenario \"8\""));
         assert!(error("qemu-secure --speed").contains("--speed"));
         assert!(error("qemu-secure --seed x").contains("x"));
+        assert!(error("qemu-secure --idle x").contains("spin, sleep"));
         assert!(error("qemu-gdb --log").contains("qemu-secure"));
         assert!(error("fly").contains("usage:"));
         assert!(error("").contains("usage:"));

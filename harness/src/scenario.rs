@@ -37,6 +37,8 @@ pub struct Scenario {
     pub holds: bool,
     /// The monitor that it runs on.
     pub variant: Variant,
+    /// May idle cores suspend in it? Not where it is about suspending, or nothing is idle.
+    pub idles: bool,
     /// How it must end.
     pub end: End,
     /// At its end every core but one is OFF: where a machine tells of its cores' power, it must say so.

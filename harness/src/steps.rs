@@ -127,25 +127,38 @@ struct Pass {
     cores: &'static [u32],
     cpu: Option<&'static str>,
     el2: bool,
-    scenario: Option<&'static str>,
+    /// How idle cores wait, if not as usual.
+    idle: Option<&'static str>,
+    /// These only, if it is not empty.
+    only: &'static [&'static str],
     controls: bool,
     /// With the scenarios that repeat themselves?
     long: bool,
 }
 
 /// Everything once, with EL2, on the usual cores.
-const ALL: Pass = Pass { cores: &[2, 4, 8, 16], cpu: None, el2: true, scenario: None, controls: false, long: true };
+const ALL: Pass =
+    Pass { cores: &[2, 4, 8, 16], cpu: None, el2: true, idle: None, only: &[], controls: false, long: true };
 
 /// What a core answers to, depends on what it is.
 const fn smccc(cpu: &'static str) -> Pass {
-    Pass { cores: &[2], cpu: Some(cpu), scenario: Some("smccc"), ..ALL }
+    Pass { cores: &[2], cpu: Some(cpu), only: &["smccc"], ..ALL }
 }
 
 /// The passes over the table.
 const PASSES: &[Pass] = &[
     ALL,
     // 124: the first core in the second region of redistributors.
-    Pass { cores: &[1, 64, 123, 124], scenario: Some("boot"), ..ALL },
+    Pass { cores: &[1, 64, 123, 124], only: &["boot"], ..ALL },
+    // 20: there is another cluster.
+    Pass {
+        cores: &[20],
+        only: &["suspend-osi", "suspend-stopped-osi", "affinity-levels", "node-hw-state", "freeze"],
+        ..ALL
+    },
+    // Idle cores are suspended.
+    Pass { cores: &[4], idle: Some("mix"), long: false, ..ALL },
+    Pass { cores: &[8], idle: Some("mix"), only: &["cpu-on-races-stop", "crash-kexec"], ..ALL },
     Pass { cores: &[4], cpu: Some("cortex-a72"), long: false, ..ALL },
     Pass { cores: &[4], el2: false, long: false, ..ALL },
     smccc("cortex-a53"),
@@ -162,7 +175,7 @@ impl Pass {
         for &cores in self.cores {
             let wish = Wish {
                 cores: Some(cores),
-                scenario: self.scenario,
+                idle: self.idle,
                 seed: Some(seed),
                 cpu: self.cpu.map(String::from),
                 no_el2: !self.el2,
@@ -172,6 +185,9 @@ impl Pass {
         }
         // A scenario that is without EL2 anyway has been there already.
         jobs.retain(|job| job.scenario.el2 || self.el2);
+        jobs.retain(|job| self.only.is_empty() || self.only.contains(&job.scenario.name));
+        // What does not differ has been there already.
+        jobs.retain(|job| job.idle == self.idle);
         jobs.retain(|job| self.long || !job.scenario.repeats.is_some_and(Repeats::is_long));
         jobs.retain(|job| matches!(job.scenario.end, End::FailedCheck(_)) == self.controls);
         jobs

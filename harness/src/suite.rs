@@ -35,6 +35,8 @@ pub struct Job {
     pub cpu: Option<String>,
     /// With EL2?
     pub el2: bool,
+    /// How idle cores wait, if not as usual.
+    pub idle: Option<&'static str>,
     /// For a random one.
     pub seed: u64,
     /// The how-manieth time of how many.
@@ -53,6 +55,7 @@ pub fn jobs(wish: &Wish) -> Vec<Job> {
         cores: wish.cores.unwrap_or(scenario.usual_cores),
         cpu: wish.cpu.clone(),
         el2: scenario.el2 && !wish.no_el2,
+        idle: wish.idle.filter(|_| scenario.idles),
         // Each turn has its own, and the first has the one that was asked for.
         seed: seed.wrapping_add(u64::from(turn) - 1),
         turn: (turn, turns),
@@ -160,12 +163,18 @@ impl Job {
         let cpu = self.cpu.as_ref().map_or(String::new(), |cpu| format!(" {cpu}"));
         // A scenario that never has EL2 says so by its name.
         let el2 = if self.scenario.el2 && !self.el2 { " no EL2" } else { "" };
-        format!("{cores}{cpu}{el2}")
+        let idle = self.idle.map_or(String::new(), |idle| format!(" idle {idle}"));
+        format!("{cores}{cpu}{el2}{idle}")
     }
 
     fn line(&self, tag: &str, took: &str, text: &str) -> String {
         let machine = [tag, &self.machine()].join(" ");
         format!("{:36} {:9} {took:>8}  {text}", self.name(), machine.trim_start())
+    }
+
+    fn descriptor(&self) -> String {
+        let idle = self.idle.map_or(String::new(), |idle| format!(" idle={idle}"));
+        self.scenario.descriptor(self.cores, self.seed, self.part) + &idle
     }
 
     /// What is to be run for it.
@@ -182,7 +191,7 @@ impl Job {
                 image: images.image.clone(),
                 payload: images.payload.clone(),
             },
-            descriptor: self.scenario.descriptor(self.cores, self.seed, self.part),
+            descriptor: self.descriptor(),
             end: self.scenario.end,
             left_off: self.scenario.left_off,
             limits: limits.with_whole(self.scenario.patience),
@@ -252,6 +261,10 @@ mod tests {
         assert_eq!(job.machine(), "1 core");
         job = jobs(&Wish { cpu: Some("cortex-a72".into()), no_el2: true, ..Wish::default() }).remove(0);
         assert_eq!(job.machine(), "4 cores cortex-a72 no EL2");
+        job = jobs(&Wish { scenario: Some("boot"), idle: Some("mix"), ..Wish::default() }).remove(0);
+        assert_eq!((job.machine(), job.descriptor()), ("4 cores idle mix".into(), "scenario=boot idle=mix".into()));
+        job = jobs(&Wish { scenario: Some("suspend-osi"), idle: Some("mix"), ..Wish::default() }).remove(0);
+        assert_eq!(job.descriptor(), "scenario=suspend-osi");
     }
 
     #[test]

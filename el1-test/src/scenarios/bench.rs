@@ -1,6 +1,7 @@
 //! What calls cost, in ticks of the counter. Under `-icount shift=0,sleep=off` with a CPU whose counter runs at 1 GHz a tick
 //! is an instruction, of whichever core: cores take turns then, and one that waits in WFE hands over to the next.
 
+use super::bench_power;
 use crate::persist::mailbox;
 use crate::sdei::{self, id};
 use crate::{check, console, cpu, descriptor, mmu, percpu, psci, smc, smp, vendor};
@@ -113,6 +114,7 @@ pub fn bench() {
         if descriptor::text("stop") != Some("no") {
             stop_others();
         }
+        bench_power::suspend();
     }
     events();
 }

@@ -3,6 +3,7 @@
 mod aarch32;
 mod agree;
 mod bench;
+mod bench_power;
 mod boot;
 mod case;
 mod crash;
@@ -133,6 +134,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("el3-panic", 1, crash::panic),
     ("el3-wild-write", 1, crash::wild_write),
     ("bench", 1, bench::bench),
+    ("bench-scale", 2, bench_power::scale),
 ];
 
 /// Runs one, to the end.

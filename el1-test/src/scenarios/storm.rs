@@ -10,8 +10,9 @@
 use crate::heartbeat::{self, Snapshot};
 use crate::random::Random;
 use crate::smp::{self, mishap};
+use crate::suspend::{self, Woken, state};
 use crate::vendor::{self, Outcome};
-use crate::{boot, check, cpu, descriptor, mmu, percpu, psci, verify};
+use crate::{boot, check, cpu, descriptor, gic, mmu, percpu, psci, verify};
 use abi::call::status;
 use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -23,6 +24,16 @@ const ROUNDS: u64 = 500;
 const TELL: u64 = 25;
 /// The most things that a core does before it stops all others.
 const DEEDS: u64 = 40;
+
+/// What cores suspend to, if they do.
+const STATES: [u64; 6] = [
+    state::STANDBY,
+    state::STANDBY_CLUSTER,
+    state::STANDBY_SYSTEM,
+    state::DOWN,
+    state::DOWN_CLUSTER,
+    state::DOWN_SYSTEM,
+];
 
 /// How long a stop may take, in microseconds, until whoever has not come counts as lost.
 const STOP_TIMEOUT: u64 = 20_000_000;
@@ -43,6 +54,9 @@ struct Tally {
     turned_off: AtomicU64,
     hung: AtomicU64,
     stopped_one: AtomicU64,
+    slept: AtomicU64,
+    refused: AtomicU64,
+    frozen: AtomicU64,
 }
 
 static TALLY: Tally = Tally {
@@ -53,6 +67,9 @@ static TALLY: Tally = Tally {
     turned_off: AtomicU64::new(0),
     hung: AtomicU64::new(0),
     stopped_one: AtomicU64::new(0),
+    slept: AtomicU64::new(0),
+    refused: AtomicU64::new(0),
+    frozen: AtomicU64::new(0),
 };
 
 fn rounds() -> u64 {
@@ -61,6 +78,11 @@ fn rounds() -> u64 {
 
 fn seed() -> u64 {
     descriptor::number("seed").unwrap_or(1)
+}
+
+/// Whether cores suspend, too.
+fn suspends() -> bool {
+    descriptor::text("suspends") == Some("yes")
 }
 
 /// A core's own numbers for this round: the seed decides what each core tries, not how the tries fall together.
@@ -119,6 +141,10 @@ fn start_everybody(round: u64) {
 /// Where a started core goes on (smp.rs).
 pub fn life() -> ! {
     let me = cpu::index();
+    if suspends() {
+        // Its timer has to wake it.
+        gic::init_core();
+    }
     let life = LIVES[me].fetch_add(1, SeqCst);
     // A core that is started while the round has not begun yet waits; it can be stopped all the while.
     while !BEGUN.load(SeqCst) {
@@ -137,11 +163,12 @@ struct Deeds {
     random: Random,
     /// Bound to stop all others in the end; see the top of this file.
     bound: bool,
+    suspends: bool,
 }
 
 impl Deeds {
     fn of(index: usize, bound: bool) -> Self {
-        Self { random: random(index, 0), bound }
+        Self { random: random(index, 0), bound, suspends: suspends() }
     }
 
     fn someone(&mut self) -> usize {
@@ -160,6 +187,9 @@ impl Deeds {
     }
 
     fn deed(&mut self) {
+        if self.suspends && self.random.below(3) == 0 {
+            return self.suspend();
+        }
         match self.random.below(16) {
             0..=6 => start(self.someone()),
             7..=9 => self.live(),
@@ -189,6 +219,36 @@ impl Deeds {
             heartbeat::beat();
         }
         cpu::mask_all();
+    }
+
+    /// Goes to sleep, its timer set, or freezes, or changes who coordinates.
+    fn suspend(&mut self) {
+        cpu::mask_all();
+        gic::set_timer(self.random.below(cpu::microseconds(300)));
+        let power_state = STATES[self.random.below(STATES.len() as u64) as usize];
+        let woken = match self.random.below(16) {
+            0..=5 => suspend::cpu_suspend(power_state),
+            6..=9 => suspend::cpu_suspend(state::os_initiated(power_state)),
+            10..=11 => suspend::cpu_default_suspend(),
+            12 => suspend::system_suspend(),
+            13 if !self.bound => {
+                TALLY.frozen.fetch_add(1, SeqCst);
+                Woken::Returned(psci::call(psci::CPU_FREEZE, &[]))
+            }
+            n => Woken::Returned(psci::set_suspend_mode(n & 1)),
+        };
+        let tally = match woken {
+            Woken::Entered(_) | Woken::Returned(psci::SUCCESS) => &TALLY.slept,
+            // Somebody else runs; the mode is another one.
+            Woken::Returned(psci::DENIED | psci::INVALID_PARAMETERS) => &TALLY.refused,
+            other => {
+                check!(false, "core {} suspends: expected to wake, or DENIED, saw {other:x?}", cpu::index());
+                return;
+            }
+        };
+        tally.fetch_add(1, SeqCst);
+        gic::stop_timer();
+        gic::handle();
     }
 
     fn hang(&mut self) -> ! {
@@ -297,6 +357,11 @@ fn finish() -> ! {
         of(&TALLY.denied)
     );
     info!("{} CPU_OFF, {} hung, {} STOP_ONE", of(&TALLY.turned_off), of(&TALLY.hung), of(&TALLY.stopped_one));
+    if suspends() {
+        let slept = of(&TALLY.slept);
+        info!("{slept} sleeps, {} refused, {} frozen", of(&TALLY.refused), of(&TALLY.frozen));
+        check!(slept > 0, "cores that suspended: expected some, saw {slept}");
+    }
     check_eq!(ROUND.load(SeqCst), rounds(), "rounds");
     smp::forget_others();
     verify::stopped_and_startable();

@@ -30,6 +30,7 @@ const USUAL: Scenario = Scenario {
     policy: &[],
     holds: false,
     variant: Variant::Standard,
+    idles: true,
     end: End::Done,
     left_off: false,
 };

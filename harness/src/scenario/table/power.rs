@@ -1,6 +1,9 @@
 //! Cores that suspend, and what the firmware says of them; what becomes of memory in a reset.
 
-use super::{Scenario, USUAL, rounds};
+use super::{Scenario, rounds};
+
+/// The usual here: who suspends when is what these are about.
+const USUAL: Scenario = Scenario { idles: false, ..super::USUAL };
 
 /// All of them.
 pub const TABLE: &[Scenario] = &[
@@ -89,18 +92,21 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
-        name: "suspend-stopped-osi-two-clusters",
-        payload_name: Some("suspend-stopped-osi"),
-        story: "the same where there is another cluster",
-        min_cores: 5,
-        usual_cores: 20,
+        name: "suspend-races-stop",
+        story: "timers wake cores, and cores suspend, at about the moment of a stop; nobody is left running",
+        repeats: rounds(60),
+        seeded: true,
         ..USUAL
     },
     Scenario {
-        name: "suspend-races-stop",
-        story: "timers wake cores, and cores suspend, at about the moment of a stop; nobody is left running",
-        repeats: rounds(120),
+        name: "storm-suspends",
+        payload_name: Some("storm"),
+        story: "every core starts, stops, suspends, freezes and is stopped at random; invariants checked each round",
+        args: "suspends=yes",
+        repeats: rounds(300),
+        patience: 3,
         seeded: true,
+        usual_cores: 8,
         ..USUAL
     },
     Scenario {
