@@ -38,10 +38,12 @@ pub mod hw {
 
 /// What AFFINITY_INFO answers.
 pub const STATE_ON: i32 = 0;
+/// The same, while it is being started.
+pub const STATE_ON_PENDING: i32 = 2;
 /// The core is off.
 pub const STATE_OFF: i32 = 1;
 /// The greatest answer that is not an error: being turned on.
-pub const STATE_LAST: i32 = 2;
+pub const STATE_LAST: i32 = STATE_ON_PENDING;
 
 /// Makes a call, SMC64 or SMC32 as the function id says, and returns all that comes back.
 pub fn smc(function: u32, arguments: &[u64]) -> [u64; 18] {

@@ -120,8 +120,11 @@ pub extern "C" fn secondary_main(context: u64) -> ! {
     if context & mishap::PANIC != 0 {
         panic!("on a starting core");
     }
-    if KERNEL.arrive(core(index)) != Admission::Go {
-        stop::park("refused at the gate");
+    match KERNEL.arrive(core(index)) {
+        Admission::Go => {}
+        Admission::Park => stop::park("refused at the gate"),
+        // Somebody has started it past the kernel's coordinator.
+        Admission::Stale => KERNEL.boot(core(index)),
     }
     if context & mishap::PANIC_LATE != 0 {
         panic!("late on a starting core");

@@ -65,6 +65,8 @@ pub enum Variant {
     CrashTest,
     /// Without the coordinator's admission gate: a starting core can slip through a stop.
     WithoutAdmissionGate,
+    /// The first start since boot is lost.
+    LostStart,
     /// It begins with `reclaim` off.
     NoReclaim,
     /// It begins with `fence` on, and locked.
@@ -73,10 +75,11 @@ pub enum Variant {
 
 impl Variant {
     /// All of them.
-    pub const ALL: [Variant; 5] = [
+    pub const ALL: [Variant; 6] = [
         Variant::Standard,
         Variant::CrashTest,
         Variant::WithoutAdmissionGate,
+        Variant::LostStart,
         Variant::NoReclaim,
         Variant::FenceLocked,
     ];
@@ -87,6 +90,7 @@ impl Variant {
             Variant::Standard => None,
             Variant::CrashTest => Some("crash-test"),
             Variant::WithoutAdmissionGate => Some("without-admission-gate"),
+            Variant::LostStart => Some("lost-start"),
             Variant::NoReclaim => Some("no-reclaim"),
             Variant::FenceLocked => Some("fence,policy-locked"),
         }

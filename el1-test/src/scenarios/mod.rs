@@ -114,6 +114,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("stop-crash-reset-orders", 2, orders::stop_crash_reset_orders),
     ("storm", 2, storm::storm),
     ("cpu-on-by-all", 2, races::cpu_on_by_all),
+    ("lost-start", 2, races::lost_start),
     ("cpu-on-races-stop", 2, races::cpu_on_races_stop),
     ("stop-record-reading", 2, record::reading),
     ("stop-record-at-highest-level", 2, record::at_highest_level),

@@ -12,6 +12,35 @@ fn cpu_on(index: usize) -> i32 {
     psci::cpu_on(percpu::cpu(index).mpidr(), mmu::physical_of(boot::secondary_entry), index as u64)
 }
 
+/// The firmware was told to lose the first start: CPU_ON says SUCCESS, and nobody comes. Others are not held up, and the next CPU_ON
+/// of that core, which waits a second for it, starts it.
+pub fn lost_start() {
+    const TARGET: usize = 1;
+    let mpidr = percpu::cpu(TARGET).mpidr();
+    step!("core {TARGET} is started, and its start is lost");
+    check_eq!(cpu_on(TARGET), psci::SUCCESS, "CPU_ON of core {TARGET}");
+    for index in percpu::others().filter(|&index| index != TARGET) {
+        smp::bring_up(index);
+    }
+    check_eq!(psci::affinity_info(mpidr), psci::STATE_ON_PENDING, "AFFINITY_INFO of core {TARGET}");
+    check!(!percpu::cpu(TARGET).is_online(), "core {TARGET} has not come");
+    step!("CPU_ON of core {TARGET} again");
+    let began = cpu::now();
+    let answer = cpu_on(TARGET);
+    let seconds = (cpu::now() - began) / cpu::frequency();
+    check_eq!(answer, psci::SUCCESS, "CPU_ON of core {TARGET}, {seconds} s later");
+    check!(seconds >= 1, "it was waited for: a second, saw {seconds} s");
+    check::wait_for(format_args!("core {TARGET} to come up"), || percpu::cpu(TARGET).is_online());
+    heartbeat::check_alive(percpu::others());
+    check_eq!(cpu_on(TARGET), psci::ALREADY_ON, "CPU_ON of core {TARGET}, which runs");
+    match vendor::stop_others(Kind::Stop, 0) {
+        Outcome::Stopped(count) => check_eq!(count, percpu::count() as u64 - 1, "cores stopped"),
+        other => check!(false, "STOP_OTHERS: expected SUCCESS, saw {other:?}"),
+    };
+    smp::forget_others();
+    verify::stopped_and_startable();
+}
+
 /// What each core was answered; [`UNANSWERED`] before.
 static ANSWERS: [AtomicI64; percpu::MAX_CORES] = [const { AtomicI64::new(UNANSWERED) }; percpu::MAX_CORES];
 const UNANSWERED: i64 = i64::MAX;

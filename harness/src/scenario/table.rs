@@ -351,6 +351,12 @@ const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "lost-start",
+        story: "the machine loses a start: the core stays ON_PENDING, until CPU_ON a second later makes it anew",
+        variant: Variant::LostStart,
+        ..USUAL
+    },
+    Scenario {
         name: "sdei-event-0",
         story: "event 0: every call in every state; in and out of the handler; each core signals each, masked",
         min_cores: 1,
