@@ -43,6 +43,16 @@ pub enum Gate {
     Abandoned,
     /// Rule 10: whoever takes a core back looks at its owner again when the stop word is published.
     Owner,
+    /// Rule 11: a core that suspends looks at its mark.
+    Suspend,
+    /// Rule 11: a core that resumes looks at its mark.
+    Resume,
+    /// Rule 11: the last of a group looks twice at the others.
+    Twice,
+    /// Rule 12: a core arrives only with the claim that its word knows.
+    Claim,
+    /// Rule 12: a starter takes back nothing but its own claim, and not if the core has come.
+    Undo,
 }
 
 /// The asker lost against another stop: it must park.
@@ -266,14 +276,14 @@ impl<const N: usize> Coordinator<N> {
     /// The starter takes its claim back: the core is `Off` again. `false`: it has arrived meanwhile, or somebody else has
     /// given the start up.
     pub fn undo(&self, target: Core, claim: Claim) -> bool {
-        let mine = |word: CoreWord| word.claim() == Some(claim);
+        let mine = |word: CoreWord| word.claim() == Some(claim) || !self.has(Gate::Undo);
         let off = |word| mine(word).then_some(CoreWord { state: State::Off, condemned: false, ..word });
         mine(self.update(target, off))
     }
 
     /// [`Coordinator::arrive_as`] where no start is ever given up.
     pub fn arrive(&self, core: Core) -> Admission {
-        self.pending(core).map_or(Admission::Stale, |claim| self.arrive_as(core, claim))
+        self.admit(core, |_| true)
     }
 
     /// The started core announces itself: `OnPending` becomes `On`, unless the start was given up (rule 12) or a stop came
@@ -282,7 +292,11 @@ impl<const N: usize> Coordinator<N> {
     /// Whatever was sent to the core while it was `Off` must have been cleared before this call: a stop that does not
     /// find its mark heeded here reaches the core by its stop call.
     pub fn arrive_as(&self, core: Core, claim: Claim) -> Admission {
-        let mine = |word: CoreWord| word.claim() == Some(claim);
+        self.admit(core, |pending| pending == claim || !self.has(Gate::Claim))
+    }
+
+    fn admit(&self, core: Core, knows: impl Fn(Claim) -> bool) -> Admission {
+        let mine = |word: CoreWord| word.claim().is_some_and(&knows);
         let on = |word| mine(word).then_some(CoreWord { state: State::On, ..word });
         if !mine(self.update(core, on)) {
             return Admission::Stale;

@@ -316,16 +316,6 @@ impl Recorded for bool {
     }
 }
 
-impl Recorded for (bool, u64) {
-    fn to_record(&self) -> u64 {
-        self.1 << 1 | u64::from(self.0)
-    }
-
-    fn from_record(record: u64) -> Self {
-        (record & 1 != 0, record >> 1)
-    }
-}
-
 impl Recorded for u64 {
     fn to_record(&self) -> u64 {
         *self

@@ -1,6 +1,6 @@
 //! Rule 11: cores that wait to be woken, and the last of a group.
 
-use super::{Admission, Coordinator, Lost};
+use super::{Admission, Coordinator, Gate, Lost};
 use crate::fence;
 use crate::word::{Core, CoreWord, State};
 use core::sync::atomic::Ordering::SeqCst;
@@ -14,8 +14,9 @@ impl<const N: usize> Coordinator<N> {
     /// Whatever is sent to the core from here on must wake it, and end in [`Coordinator::resume`]. What was sent before
     /// may have been dropped: a stop whose call came too early is seen here by its mark.
     pub fn suspend(&self, core: Core) -> Result<(), Lost> {
-        let suspended = |word: CoreWord| (!word.condemned).then_some(CoreWord { state: State::Suspended, ..word });
-        if self.update(core, suspended).condemned { Err(Lost) } else { Ok(()) }
+        let parks = |word: CoreWord| word.condemned && self.has(Gate::Suspend);
+        let suspended = |word| (!parks(word)).then_some(CoreWord { state: State::Suspended, ..word });
+        if parks(self.update(core, suspended)) { Err(Lost) } else { Ok(()) }
     }
 
     /// The core has woken, for whatever reason, or does not wait after all: `Suspended` becomes `On`, and if it is condemned
@@ -27,7 +28,7 @@ impl<const N: usize> Coordinator<N> {
         let condemned = self.update(core, |word| Some(word.woken(State::On))).condemned;
         // For whoever looks whether all rest: no work is done by this core before it can be seen here.
         fence(SeqCst);
-        if condemned { Admission::Park } else { Admission::Go }
+        if condemned && self.has(Gate::Resume) { Admission::Park } else { Admission::Go }
     }
 
     /// Whether there was a moment, since this was called, at which all of these cores rested: `Off` or `Suspended`, as
@@ -55,7 +56,8 @@ impl<const N: usize> Coordinator<N> {
             before += u64::from(word.wakings);
         }
         fence(SeqCst);
-        cores.map(|core| u64::from(self.core(core).wakings)).sum::<u64>() == before
+        let after = || cores.map(|core| u64::from(self.core(core).wakings)).sum::<u64>();
+        !self.has(Gate::Twice) || after() == before
     }
 
     /// Suspends the core as the last of its group, of which these are the others, or not at all: `Ok(false)` if they do not

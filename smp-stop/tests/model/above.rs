@@ -4,8 +4,9 @@
 //! The firmware's own arbitration is left out: it stops everyone at one moment. Those that it reaches earlier just do not
 //! get to do anything in between.
 
-use crate::machine::{Gone, Life, Scenario};
+use crate::life::{Gone, Life};
 use crate::nothing;
+use crate::scenario::Scenario;
 use smp_stop::Kind;
 
 /// Stops everyone else, and then starts them again.

@@ -1,8 +1,11 @@
 //! Each gate taken out: both explorers must find the lost core.
 
 use crate::above;
-use crate::machine::Scenario;
+use crate::last;
+use crate::lost;
 use crate::ownership;
+use crate::rest;
+use crate::scenario::Scenario;
 use crate::stop::crash_start_and_leave;
 use crate::{nothing, starts};
 use interleave::How;
@@ -115,4 +118,50 @@ fn without_taking_over_what_is_nobodys() {
 #[test]
 fn without_looking_again_whose_the_core_is() {
     both_find("from its own kernel", ownership::two_callers().with(|| Coordinator::new().without(Gate::Owner)));
+}
+
+/// The core drops the stop call and suspends without a look at its mark: it is never called again.
+#[test]
+fn without_a_look_at_the_mark_on_the_way_to_sleep() {
+    both_find("lost core", rest::stop_against_sleep().with(|| Coordinator::new().without(Gate::Suspend)));
+}
+
+/// The same on the way back.
+#[test]
+fn without_a_look_at_the_mark_after_sleep() {
+    both_find("lost core", rest::stop_against_nap().with(|| Coordinator::new().without(Gate::Resume)));
+}
+
+/// One is seen at rest, then wakes, and then the other is seen at rest.
+#[test]
+fn without_looking_twice_at_the_others() {
+    let without: fn() -> Coordinator<3> = || Coordinator::new().without(Gate::Twice);
+    let moment = "at no moment they did";
+    both_find(moment, last::last_against_wakeup().with(without));
+    finds(moment, How::Every, last::last_against_start_by_one_that_rests().with(without));
+    finds(moment, How::Every, last::system_against_start().with(without));
+}
+
+/// Each of two looks too early to see the other.
+#[test]
+fn without_suspending_before_looking() {
+    both_find("nobody is the last", last::two_that_suspend().looks_early());
+}
+
+/// The core has read the first starter's message, and then the second's is granted.
+#[test]
+fn without_the_claim_in_the_message() {
+    both_find("another life", lost::late().with(|| Coordinator::new().without(Gate::Claim)));
+}
+
+/// The second starter writes his message while the first still writes his.
+#[test]
+fn without_waiting_for_the_message() {
+    finds("another life", How::Every, lost::late().gives_up_blindly());
+}
+
+/// The core that was to be off has just begun its life.
+#[test]
+fn without_a_look_at_what_is_undone() {
+    both_find("is off and runs", lost::undone().with(|| Coordinator::new().without(Gate::Undo)));
 }

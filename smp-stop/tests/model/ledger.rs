@@ -9,12 +9,24 @@ use std::sync::atomic::Ordering::SeqCst;
 
 #[derive(Clone, Debug, Hash)]
 pub struct Ledger<const N: usize> {
-    /// Which cores run, in the sense of the promise.
-    pub touching: [bool; N],
+    /// Which cores run, in the sense of the promise, or wait to be woken.
+    touching: [bool; N],
+    /// Which of these wait to be woken. So does one that is about to.
+    asleep: [bool; N],
+    /// Whether all the others have rested at one moment since this core began to ask.
+    seen_at_rest: [bool; N],
+    /// Which cores that are off have a wake-up pending.
+    woken: [bool; N],
     /// How often each core's start was granted.
     pub starts: [u64; N],
     /// Which kernel's start was granted last.
     pub owners: [u64; N],
+    /// By which core.
+    pub starters: [u64; N],
+    /// Somebody has suspended, and then asked whether he is the last.
+    pub asked: bool,
+    /// Somebody was told that he is.
+    pub last: bool,
     /// Somebody has turned itself off of its own will. Then perhaps nobody is left.
     pub left: bool,
     pub clock: u64,
@@ -30,7 +42,7 @@ enum Life {
     Active { news: bool },
     /// It waits within a stop. Perhaps something has happened since it last looked, or it is looking.
     Waiting { news: bool, looking: bool },
-    /// It runs, with nothing to do, until it is called.
+    /// It runs, with nothing to do, or sleeps, until it is called.
     Resting,
 }
 
@@ -38,8 +50,14 @@ impl<const N: usize> Ledger<N> {
     pub fn new() -> Self {
         Self {
             touching: [false; N],
+            asleep: [false; N],
+            seen_at_rest: [true; N],
+            woken: [false; N],
             starts: [0; N],
             owners: [0; N],
+            starters: [0; N],
+            asked: false,
+            last: false,
             left: false,
             clock: 0,
             lives: [const { Life::None }; N],
@@ -51,9 +69,68 @@ impl<const N: usize> Ledger<N> {
         self.becomes(core, Life::Active { news: false });
     }
 
-    /// Whether nothing is left of any life of the core.
-    pub fn is_off(&self, core: Core) -> bool {
-        !self.touching[core.index()] && matches!(self.lives[core.index()], Life::None)
+    /// Whether the core is doing anything, with a life or on the way to one.
+    pub fn is_living(&self, core: Core) -> bool {
+        !matches!(self.lives[core.index()], Life::None)
+    }
+
+    pub fn is_touching(&self, index: usize) -> bool {
+        self.touching[index]
+    }
+
+    pub fn is_asleep(&self, index: usize) -> bool {
+        self.asleep[index]
+    }
+
+    /// A core begins to run, or has turned off.
+    pub fn touches(&mut self, core: Core, now: bool) {
+        self.touching[core.index()] = now;
+        self.asleep[core.index()] = false;
+        self.woken[core.index()] = false;
+        self.look();
+    }
+
+    /// A core is about to suspend, or has woken.
+    pub fn sleeps(&mut self, core: Core, now: bool) {
+        self.asleep[core.index()] = now;
+        self.look();
+    }
+
+    /// A core begins to ask whether all the others rest.
+    pub fn asks(&mut self, core: Core) {
+        self.seen_at_rest[core.index()] = false;
+        self.look();
+    }
+
+    /// Whether they did, at one moment since.
+    pub fn answers(&mut self, core: Core) -> bool {
+        std::mem::replace(&mut self.seen_at_rest[core.index()], true)
+    }
+
+    fn look(&mut self) {
+        for asker in 0..N {
+            let rests = |index: usize| index == asker || !self.touching[index] || self.asleep[index];
+            self.seen_at_rest[asker] |= (0..N).all(rests);
+        }
+    }
+
+    /// A core that is off is woken. One that runs takes no notice.
+    pub fn wakes_up(&mut self, core: Core) {
+        self.woken[core.index()] |= !self.touching[core.index()];
+        self.happened();
+    }
+
+    pub fn is_woken(&self, core: Core) -> bool {
+        self.woken[core.index()]
+    }
+
+    /// A core that is off takes its wake-up, if there is one, and is no longer idle.
+    pub fn takes_wakeup(&mut self, core: Core) -> bool {
+        let woken = std::mem::take(&mut self.woken[core.index()]);
+        if woken {
+            self.lives(core);
+        }
+        woken
     }
 
     /// A core's life ends.
@@ -79,7 +156,7 @@ impl<const N: usize> Ledger<N> {
 
     /// Nothing more can happen.
     pub fn is_over(&self) -> bool {
-        self.lives.iter().all(|life| matches!(life, Life::None | Life::Resting))
+        self.lives.iter().all(|life| matches!(life, Life::None | Life::Resting)) && !self.woken.contains(&true)
     }
 
     /// A core waits. Time passes once everybody who could end the wait waits as well, in vain.
@@ -93,7 +170,7 @@ impl<const N: usize> Ledger<N> {
             Life::None | Life::Resting => unreachable!("a core that does not live waits"),
         };
         self.lives[core.index()] = Life::Waiting { news, looking: false };
-        if !news && self.lives.iter().all(Life::is_still) {
+        if !news && self.lives.iter().all(Life::is_still) && !self.woken.contains(&true) {
             self.clock += 1;
             self.happened();
         }

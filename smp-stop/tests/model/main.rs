@@ -9,15 +9,23 @@ mod above;
 #[cfg(feature = "negative-controls")]
 mod controls;
 mod explorer;
+mod last;
 mod ledger;
+mod life;
+mod lost;
 mod machine;
+mod mailbox;
 mod ownership;
+mod rest;
+mod scenario;
 mod several;
+mod sleep;
 mod start;
 mod stop;
+mod stopper;
 mod walk;
 
-use machine::{Gone, Life};
+use life::{Gone, Life};
 
 /// Nothing: the core runs.
 fn nothing<const N: usize>(_: &Life<N>) -> Result<(), Gone> {

@@ -1,8 +1,11 @@
 //! Rule 10: cores that a kernel has left behind, and the next one that starts them.
 
-use crate::machine::{Gone, Life, Machine, Scenario, Stopper, core};
+use crate::life::{Gone, Life};
+use crate::machine::{Machine, core};
+use crate::scenario::Scenario;
+use crate::stopper::Stopper;
 use crate::{nothing, starts};
-use smp_stop::{Backend, Kind, Owner, Patience, Scope, StartError, State, Untaken};
+use smp_stop::{Backend, Claim, Kind, Owner, Patience, Scope, StartError, State, Untaken};
 
 /// The kernel that is gone, and the one that goes on.
 const OLD: u64 = 1;
@@ -20,24 +23,27 @@ impl<const N: usize> Life<N> {
                 break claimed;
             }
             match self.takes_back(target) {
-                Ok(()) => break Ok(()),
+                Ok(claim) => break Ok(claim),
                 Err(Untaken::NotForeign) => {}
                 Err(Untaken::TimedOut) => panic!("lost core {target}: {:?} cannot take it back", self.core),
                 Err(Untaken::Lost) => return self.turn_off().map(Ok),
             }
         };
-        if answer.is_ok() {
-            self.makes_arrive(target);
+        if let Ok(claim) = answer {
+            self.makes_arrive(target, claim);
         }
+        let answer = answer.map(|_| ());
         self.machine.ledger.with(|ledger| ledger.lives(self.core));
         self.learns(answer);
         Ok(answer)
     }
 
-    /// Claims a core that is off, and waits while somebody else is about to start or to stop it.
-    fn claims(&self, target: usize) -> Result<(), StartError> {
+    /// Claims a core that is off, and waits while somebody else is about to start or to stop it. A start that it does not come
+    /// for is given up.
+    fn claims(&self, target: usize) -> Result<Claim, StartError> {
         let (coordinator, scope) = (&self.machine.coordinator, Scope::One(core(target)));
         let backend = Stopper { life: self, scope };
+        let mailbox = self.machine.mailboxes.get(target);
         let began = backend.now();
         loop {
             match coordinator.start_as(self.core, core(target), Owner::new(self.owner)) {
@@ -46,20 +52,24 @@ impl<const N: usize> Life<N> {
                 {
                     backend.relax()
                 }
-                answer => return answer.map(|_| ()),
+                Err(StartError::OnPending) if let Some(mailbox) = mailbox => {
+                    let lost = mailbox.left();
+                    return coordinator.start_again(self.core, core(target), Owner::new(self.owner), lost);
+                }
+                answer => return answer,
             }
         }
     }
 
-    fn takes_back(&self, target: usize) -> Result<(), Untaken> {
+    fn takes_back(&self, target: usize) -> Result<Claim, Untaken> {
         let machine = &self.machine;
         let (by, of, owner) = (self.core, core(target), Owner::new(self.owner));
         let backend = Stopper { life: self, scope: Scope::One(of) };
-        let _ = machine.coordinator.take_back(&backend, by, of, owner, PATIENT)?;
-        let (is_off, from) = machine.ledger.with(|ledger| (ledger.is_off(of), ledger.owners[target]));
+        let claim = machine.coordinator.take_back(&backend, by, of, owner, PATIENT)?;
+        let (is_off, from) = (machine.is_off(of), machine.ledger.with(|ledger| ledger.owners[target]));
         assert!(is_off, "lost core {target}: {by:?} has taken it back, and it lives");
         assert_ne!(from, self.owner, "lost core {target}: {by:?} has taken it back from its own kernel");
-        Ok(())
+        Ok(claim)
     }
 }
 
@@ -85,6 +95,32 @@ fn belongs_to<const N: usize>(end: &Machine<N>, index: usize, owner: u64) -> boo
 fn a_running_core_is_taken_back() {
     let scenario = Scenario::<2>::new().owners([NEW, OLD]).core(0, gets::<1, _>).core(1, nothing);
     scenario.explore(3, |end| assert!(end.is_left_to(&[0, 1]) && belongs_to(end, 1, NEW)));
+}
+
+/// It wakes to find itself condemned.
+#[test]
+fn a_core_that_suspends_is_taken_back() {
+    for target in [Life::sleeps, Life::naps] {
+        let scenario = Scenario::<2>::new().owners([NEW, OLD]).core(0, gets::<1, _>).core(1, target);
+        scenario.explore(3, |end| assert!(end.is_left_to(&[0, 1]) && !end.sleeps(1) && belongs_to(end, 1, NEW)));
+    }
+}
+
+#[test]
+fn two_callers_take_back_a_core_that_suspends() {
+    two_callers().core(2, Life::sleeps).explore(0, |end| {
+        assert!(end.is_left_to(&[0, 1, 2]) && !end.sleeps(2) && belongs_to(end, 2, NEW));
+        assert_eq!(end.starts(2), 1);
+    });
+}
+
+#[test]
+fn ones_own_core_that_suspends_is_left_alone() {
+    let scenario = Scenario::<2>::new().owners([NEW, NEW]).core(1, Life::sleeps).core(0, |me| {
+        assert_eq!(me.cpu_on(1)?, Err(StartError::AlreadyOn));
+        Ok(())
+    });
+    scenario.explore(3, |end| assert!(end.sleeps(1) && belongs_to(end, 1, NEW)));
 }
 
 #[test]

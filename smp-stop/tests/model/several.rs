@@ -1,6 +1,6 @@
 //! Three and more cores with something to do.
 
-use crate::machine::Scenario;
+use crate::scenario::Scenario;
 use crate::{nothing, starts};
 use smp_stop::Kind;
 

@@ -1,6 +1,8 @@
 //! A stop against whatever makes a core run, or ends that.
 
-use crate::machine::{Gone, Life, Outcome, Scenario, core};
+use crate::life::{Gone, Life, Outcome};
+use crate::machine::core;
+use crate::scenario::Scenario;
 use crate::{nothing, starts};
 use smp_stop::{Kind, Scope, StartError};
 

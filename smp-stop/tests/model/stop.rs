@@ -1,7 +1,9 @@
 //! A stop against another stop.
 
-use crate::machine::{Gone, Life, Outcome, Scenario, core};
+use crate::life::{Gone, Life, Outcome};
+use crate::machine::core;
 use crate::nothing;
+use crate::scenario::Scenario;
 use smp_stop::{Kind, Scope};
 
 #[test]
