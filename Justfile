@@ -40,9 +40,9 @@ handover: harness
 linux-test *ARGS: harness
     @cargo run --quiet --package harness -- linux-test "$@"
 
-# Build the small test kernel with the project's patches, from Debian's source: .tools/linux/small-patched
-linux-kernel:
-    linux/build-kernel.sh
+# Build the small test kernel with the project's patches, from Debian's source, in .tools/linux/: [small-patched|small-checker]
+linux-kernel NAME="small-patched":
+    linux/build-kernel.sh {{ NAME }}
 
 # Measure on QEMU: instructions of each call, size, memory
 bench: harness

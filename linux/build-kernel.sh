@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# The small kernel for tests, with this project's patches, from Debian's source package: linux/build-kernel.sh
+# The small kernel for tests, with this project's patches, from Debian's source package: linux/build-kernel.sh [NAME]
 #
-# Leaves in .tools/linux/small-patched:
+# NAME: small-patched, if none is given, or small-checker, which is that with Linux' PSCI checker: it runs at each boot.
+# Leaves in .tools/linux/NAME:
 #   Image     Linux 7.3 with linux/kernel.config over allnoconfig, and linux/patch/
 #   tree/     its build directory, for `make -C`: modules built against it load into the unpatched small kernel too,
-#             whose configuration is the same but for the patches' own option
+#             whose configuration is the same but for the patches' own option and the clock (RTC)
 #
 # 165 MB of download, 2 GB of disk, five minutes of processor time. Nothing is done if it is there and no patch or option has
 # changed since.
@@ -12,7 +13,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 readonly KEPT=$PWD/.tools/linux
 readonly SOURCE=$KEPT/source
-readonly RESULT=$KEPT/small-patched
+readonly NAME=${1:-small-patched}
+readonly RESULT=$KEPT/$NAME
 
 need() {
     local missing=() program
@@ -60,12 +62,20 @@ build() {
     mkdir -p "$RESULT/tree"
     "${make[@]}" allnoconfig
     "$SOURCE/scripts/kconfig/merge_config.sh" -m -O "$RESULT/tree" "$RESULT/tree/.config" linux/kernel.config >/dev/null
+    if [[ $NAME == small-checker ]]; then "$SOURCE/scripts/config" --file "$RESULT/tree/.config" --enable ARM_PSCI_CHECKER; fi
     "${make[@]}" olddefconfig
     echo "build-kernel.sh: building" >&2
     "${make[@]}" --jobs="$(nproc)" Image modules
     cp "$RESULT/tree/arch/arm64/boot/Image" "$RESULT/Image"
 }
 
+case $NAME in
+    small-patched | small-checker) ;;
+    *)
+        echo "see the top of linux/build-kernel.sh" >&2
+        exit 2
+        ;;
+esac
 cross=aarch64-linux-gnu-
 if [[ $(uname -m) == aarch64 ]]; then cross=; fi
 mkdir -p "$KEPT"

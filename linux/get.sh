@@ -5,6 +5,7 @@
 #   linux/get.sh 6.12       6.12/Image       Debian's stock kernel, from bookworm-backports
 #   linux/get.sh 7.3        7.3/Image        Debian's stock kernel, from trixie-backports
 #   linux/get.sh small-patched               the small one with the patches of this project, built here from source
+#   linux/get.sh small-checker               that with Linux' PSCI checker
 #   linux/get.sh modules:KERNEL              beside its Image: faultinject.ko and standstill.ko, where they can be built:
 #                           Debian's kernels need a cross compiler, the small one the build tree of small-patched
 #   linux/get.sh u-boot     u-boot/u-boot.bin    Debian's U-Boot for QEMU's virt
@@ -75,7 +76,7 @@ modules() {
     case $1 in
     # The same configuration, so its modules fit.
     small) if [[ -e $KEPT/small-patched/standstill.ko ]]; then cp -u "$KEPT/small-patched/standstill.ko" "$KEPT/small/"; fi ;;
-    small-patched) build_modules small-patched "$PWD/$KEPT/small-patched/tree" ;;
+    small-*) build_modules "$1" "$PWD/$KEPT/$1/tree" ;;
     *)
         if [[ $(uname -m) != aarch64 ]] && ! command -v aarch64-linux-gnu-gcc >/dev/null; then
             echo "no modules for $1: they need gcc-aarch64-linux-gnu and make" >&2
@@ -135,8 +136,8 @@ for what in "$@"; do
             modules "${what#modules:}"
             continue
             ;;
-        small-patched)
-            linux/build-kernel.sh # which knows when it has nothing to do
+        small-*)
+            linux/build-kernel.sh "$what" # which knows when it has nothing to do
             continue
             ;;
     esac

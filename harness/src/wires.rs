@@ -82,7 +82,12 @@ impl Wires {
     pub fn hold(&mut self, held: Option<u32>, cores: u32) -> Result<()> {
         let holder = self.holder.as_mut().context("nobody can hold cores of this machine")?;
         holder.hold(held, cores)?;
-        self.payload.write_all(b".").context("the payload does not hear")
+        self.say(b".")
+    }
+
+    /// Types something on the payload's console.
+    pub fn say(&mut self, bytes: &[u8]) -> Result<()> {
+        self.payload.write_all(bytes).context("cannot type on the console")
     }
 }
 

@@ -39,6 +39,10 @@ pub enum Line {
     Failed(String),
     /// All steps are done, and these cores are online now; the power-off follows.
     Done(Vec<u32>),
+    /// A kernel is about to suspend: from here on nothing but what wakes it can come.
+    FallsAsleep,
+    /// It has woken.
+    Wakes,
     /// A kernel panics on this core.
     Panics(u32),
     /// A kernel has panicked, and will do nothing more.
@@ -59,6 +63,7 @@ impl Line {
                 "step" => Line::Step(rest.into()),
                 "done" => done(rest).map_or_else(|| Line::Failed(format!("(unreadable) {ours}")), Line::Done),
                 "fail" => Line::Failed(rest.into()),
+                "note" => Line::Other,
                 _ => Line::Failed(format!("(unreadable) {ours}")),
             };
         }
@@ -71,6 +76,12 @@ impl Line {
         }
         if text.starts_with("smp: Bringing up secondary CPUs") {
             return Line::StartsOthers;
+        }
+        if text.starts_with("Disabling non-boot CPUs") || text.starts_with("PM: suspend entry (s2idle)") {
+            return Line::FallsAsleep;
+        }
+        if text.starts_with("PM: suspend exit") {
+            return Line::Wakes;
         }
         if text.starts_with("---[ end Kernel panic") {
             return Line::PanicEnds;
@@ -142,6 +153,11 @@ mod tests {
         assert_eq!(Line::parse("[ 0.2] smp: Bringing up secondary CPUs ..."), Line::StartsOthers);
         assert_eq!(Line::parse("[ 2.1][    T1] CPU: 12 UID: 0 PID: 1 Comm: init"), Line::Panics(12));
         assert_eq!(Line::parse("[ 2.1] ---[ end Kernel panic - not syncing: x ]---"), Line::PanicEnds);
+        assert_eq!(Line::parse("[ 5.0] Disabling non-boot CPUs ..."), Line::FallsAsleep);
+        assert_eq!(Line::parse("[ 5.0] PM: suspend entry (s2idle)"), Line::FallsAsleep);
+        assert_eq!(Line::parse("[ 5.0] PM: suspend entry (deep)"), Line::Other);
+        assert_eq!(Line::parse("[ 6.0] PM: suspend exit"), Line::Wakes);
+        assert_eq!(Line::parse("[ 6.0] @note core 1: idle state 1"), Line::Other);
         assert_eq!(Line::parse("[ 2.1] CPU: All CPU(s) started at EL2"), Line::Other);
         assert_eq!(Line::parse(""), Line::Other);
     }

@@ -36,6 +36,8 @@ pub enum Next {
     Wait,
     /// Stop the machine for a moment and see what the cores do.
     Look,
+    /// Send the kernel a character: it sleeps.
+    Wake,
     /// Nothing more can change the verdict.
     Stop,
 }
@@ -51,6 +53,8 @@ enum Look {
     StillPanicked,
     /// A kernel lacks cores.
     Lost,
+    /// A kernel suspends: does it sleep already?
+    Asleep,
     /// Nothing happens any more.
     Silence,
 }
@@ -87,6 +91,8 @@ pub struct Rules {
     pub moment: Moment,
     /// Must none run then?
     pub still: bool,
+    /// Is a kernel that sleeps to be woken?
+    pub wakes: bool,
 }
 
 /// When to see whether cores of the last kernel still run.
@@ -100,6 +106,8 @@ pub enum Moment {
 
 /// Time between the two looks at a kernel that has panicked.
 const PANICKED: Duration = Duration::from_secs(3);
+/// Time between two looks at a kernel that suspends.
+const SLEEPS: Duration = Duration::from_millis(300);
 /// How long a reset may take that another core asked for when a kernel panicked, or a power-off: with a wedged core
 /// Linux waits for seconds, and the machine may be slow.
 const LAST_ACT: Duration = Duration::from_secs(120);
@@ -120,6 +128,10 @@ pub struct Judge {
     done_at: Option<Duration>,
     off: bool,
     gone: bool,
+    /// Since when a kernel suspends, or when it was last looked at or woken.
+    sleeps: Option<Duration>,
+    /// It sleeps, and is to be woken.
+    wake: bool,
     crash: Vec<String>,
     look: Option<Look>,
     /// Who still ran when the last kernel took over is known.
@@ -148,6 +160,8 @@ impl Judge {
             done_at: None,
             off: false,
             gone: false,
+            sleeps: None,
+            wake: false,
             crash: Vec::new(),
             look: None,
             takeover_seen: false,
@@ -175,7 +189,7 @@ impl Judge {
             Heard::Reset { by_guest: false } => self.give_up("the machine was reset from outside"),
             Heard::Shutdown { by_guest: true } => self.off = true,
             Heard::Shutdown { by_guest: false } => self.give_up("QEMU was ended from outside"),
-            Heard::Cores(cores) => self.cores(cores),
+            Heard::Cores(cores) => self.cores(cores, now),
             Heard::Gone => self.gone = true,
         }
     }
@@ -213,6 +227,11 @@ impl Judge {
                 self.panicked_at = Some(now);
                 self.look = (self.rules.end == End::Frozen).then_some(Look::Panicked);
             }
+            Line::FallsAsleep => {
+                self.sleeps = self.rules.wakes.then_some(now);
+                self.seen = None;
+            }
+            Line::Wakes => self.sleeps = None,
             Line::Other => {}
         }
     }
@@ -271,7 +290,7 @@ impl Judge {
         self.boots.len() >= self.kinds().len()
     }
 
-    fn cores(&mut self, cores: Vec<Core>) {
+    fn cores(&mut self, cores: Vec<Core>, now: Duration) {
         match self.look.take() {
             // Too late to say who ran before: the new kernel may have taken cores already.
             Some(Look::Takeover(_)) if self.starts_others => {}
@@ -288,6 +307,11 @@ impl Judge {
                     *place = cores.iter().find(|core| core.number == *number).cloned();
                 }
             }
+            Some(Look::Asleep) => {
+                self.sleeps = Some(now);
+                self.wake = self.sleep(&cores);
+                self.seen = (!self.wake).then_some(cores);
+            }
             Some(Look::Silence) => {
                 let places =
                     cores.iter().map(|core| format!("core {}: at {:#x} in EL{}", core.number, core.pc, core.level));
@@ -295,6 +319,16 @@ impl Judge {
             }
             None => {}
         }
+    }
+
+    /// Are all cores in EL3, where they were at the last look?
+    fn sleep(&self, later: &[Core]) -> bool {
+        let before = self.seen.as_deref().unwrap_or_default();
+        let sleeps = |core: &Core| {
+            let then = before.iter().find(|then| then.number == core.number);
+            !core.runs() && then.is_some_and(|then| then.stood_still(core))
+        };
+        !later.is_empty() && later.iter().all(sleeps)
     }
 
     /// Who still does something after a panic, apart from the core that panicked.
@@ -316,6 +350,12 @@ impl Judge {
         let settled = self.settled(now);
         if !settled {
             self.watch_the_clock(now);
+        }
+        if std::mem::take(&mut self.wake) {
+            return Next::Wake;
+        }
+        if self.look.is_none() && self.sleeps.is_some_and(|since| now.saturating_sub(since) >= SLEEPS) {
+            self.look = Some(Look::Asleep);
         }
         if self.look.is_some() && !self.gone && !self.off {
             return Next::Look;

@@ -6,7 +6,15 @@ fn seconds(n: u64) -> Duration {
 }
 
 fn rules(end: End, cores: u32) -> Rules {
-    Rules { end, cores, number: |mpidr| mpidr & 0xff, sees_off: true, moment: Moment::FirstWords, still: false }
+    Rules {
+        end,
+        cores,
+        number: |mpidr| mpidr & 0xff,
+        sees_off: true,
+        moment: Moment::FirstWords,
+        still: false,
+        wakes: false,
+    }
 }
 
 fn judge(end: End, cores: u32) -> Judge {
@@ -203,4 +211,26 @@ fn not_powered_off() {
     judge.hear(Heard::Gone, seconds(1));
     assert_eq!(judge.next(seconds(1)), Next::Stop);
     assert_eq!(judge.findings().wrong, ["the machine was not powered off"]);
+}
+
+#[test]
+fn a_kernel_is_woken_once_it_sleeps() {
+    let rules = Rules { wakes: true, ..rules(End::Kernels(&[]), 2) };
+    let mut judge = Judge::new(rules, Limits::scaled(1.0));
+    tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2), Line::FallsAsleep], &[]);
+    let mut look = |at, seen: [Core; 2]| {
+        assert_eq!(judge.next(seconds(at)), Next::Look, "{at}");
+        judge.hear(Heard::Cores(seen.to_vec()), seconds(at));
+        judge.next(seconds(at))
+    };
+    let asleep = || core(1, 0x40, 3);
+    assert_eq!(look(2, [core(0, 0x80, 2), asleep()]), Next::Wait);
+    assert_eq!(look(3, [core(0, 0x80, 3), asleep()]), Next::Wait);
+    assert_eq!(look(4, [core(0, 0x900, 3), asleep()]), Next::Wait);
+    assert_eq!(look(5, [core(0, 0x900, 3), asleep()]), Next::Wake);
+    // It did not hear that.
+    assert_eq!(look(6, [core(0, 0x900, 3), asleep()]), Next::Wait);
+    assert_eq!(look(7, [core(0, 0x900, 3), asleep()]), Next::Wake);
+    judge.hear(Heard::Line(Line::Wakes), seconds(8));
+    assert_eq!(judge.next(seconds(20)), Next::Wait);
 }

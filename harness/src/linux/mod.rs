@@ -43,6 +43,9 @@ const CONTROL: &str = "wedged";
 /// How often a row is run in which nobody saw in time whether cores still ran: the machine that this runs on was busy then.
 const LOOKS: u32 = 3;
 
+/// The kernel with Linux' PSCI checker.
+const CHECKER: &str = "small-checker";
+
 /// How many lines of each console are shown after a failure.
 const LAST_LINES: usize = 25;
 
@@ -247,6 +250,9 @@ fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String
             Some("needs the module faultinject".into())
         }
         Needs::SdeiNmi if kernel.stock => Some("needs a kernel with ARM_SDEI_NMI".into()),
+        Needs::Suspend | Needs::Clock | Needs::Checker if wish.qemu => Some("QEMU's PSCI does not suspend".into()),
+        Needs::Clock if kernel.name == "small" => Some("needs a kernel with a driver for the clock".into()),
+        Needs::Checker if kernel.name != CHECKER => Some(format!("needs the kernel {CHECKER}")),
         _ => None,
     }
 }
@@ -289,6 +295,11 @@ impl Job {
             append += " crash_kexec_post_notifiers";
         }
         let steps = self.steps();
+        let wakes = steps.contains(":console:");
+        if wakes {
+            // When it begins to sleep is heard only so.
+            append += " no_console_suspend";
+        }
         if !steps.is_empty() {
             append += &format!(" steps={steps}");
         }
@@ -299,7 +310,7 @@ impl Job {
             initrd: self.kernel.initrd.clone(),
             append,
         };
-        let patched = self.kernel.name == "small-patched";
+        let patched = self.kernel.name.starts_with("small-");
         let rules = Rules {
             end: self.row.end,
             cores: self.cores,
@@ -307,6 +318,7 @@ impl Job {
             sees_off: self.firmware != Firmware::Qemu,
             moment: if self.variant == Variant::Fence { Moment::FirstCall } else { Moment::FirstWords },
             still: patched || self.variant != Variant::Stock,
+            wakes,
         };
         Order { setup, rules, limits, table }
     }

@@ -56,6 +56,12 @@ pub enum Needs {
     Sdei,
     /// The module, and a kernel that uses SDEI to reach cores (`ARM_SDEI_NMI`).
     SdeiNmi,
+    /// A firmware that suspends: QEMU's own PSCI does not.
+    Suspend,
+    /// That, and a driver for the machine's clock.
+    Clock,
+    /// That, and Linux' PSCI checker.
+    Checker,
 }
 
 /// The last delay of a sweep: with none the panic comes long before whatever it races with, with this long after.
@@ -308,6 +314,52 @@ pub const ROWS: &[Row] = &[
         steps: |_| "kexec/capture,crash".into(),
         end: End::Kernels(&[Kind::Kexec, Kind::Capture]),
         min_cores: 1,
+        ..KDUMP
+    },
+    Row {
+        name: "idle",
+        story: "each core enters each of its idle states without power ten times, and its timer wakes it",
+        steps: |_| "psci,idle:10".into(),
+        end: End::Kernels(&[]),
+        min_cores: 1,
+        needs: Needs::Suspend,
+        ..KDUMP
+    },
+    Row {
+        name: "suspend-to-ram",
+        story: "suspend to RAM twice; a character wakes it once all cores are in EL3; then kdump",
+        steps: |_| "capture,suspend:mem:console:2,crash".into(),
+        min_cores: 1,
+        needs: Needs::Suspend,
+        ..KDUMP
+    },
+    Row {
+        name: "suspend-to-ram-by-clock",
+        story: "suspend to RAM, five times; the clock wakes it",
+        steps: |_| "suspend:mem:rtc:5".into(),
+        end: End::Kernels(&[]),
+        min_cores: 1,
+        needs: Needs::Clock,
+        short: false,
+        ..KDUMP
+    },
+    Row {
+        name: "suspend-to-idle",
+        story: "suspend to idle, five times; a character wakes it once all cores are in EL3",
+        steps: |_| "suspend:freeze:console:5".into(),
+        end: End::Kernels(&[]),
+        min_cores: 1,
+        needs: Needs::Suspend,
+        short: false,
+        ..KDUMP
+    },
+    Row {
+        name: "psci-checker",
+        story: "Linux' PSCI checker: all cores off and on, all idle states on all cores at once",
+        steps: |_| "checker".into(),
+        end: End::Kernels(&[]),
+        needs: Needs::Checker,
+        short: false,
         ..KDUMP
     },
     Row {

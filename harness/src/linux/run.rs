@@ -123,6 +123,7 @@ impl Order {
                 None => match hearing.next() {
                     Next::Wait => {}
                     Next::Look => hearing.look(&mut wires, self.limits.grace)?,
+                    Next::Wake => wires.say(b"\n")?,
                     Next::Stop => {
                         stopped_at = Some(Instant::now());
                         // If it has ended already, so much the better.

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The kernels that there are, by the names that `linux/get.sh` knows.
-pub const KERNELS: &[&str] = &["small", "6.12", "7.3", "small-patched"];
+pub const KERNELS: &[&str] = &["small", "6.12", "7.3", "small-patched", "small-checker"];
 
 /// What is done so that no core of the kernel that crashed still runs when the next one begins. A kernel with the
 /// project's patch needs none of it.
