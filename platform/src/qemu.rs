@@ -80,22 +80,14 @@ pub const NEXT_IMAGE_MAX: u64 = 16 << 20;
 /// SMCCC_ARCH_SOC_ID's name, padded with zeroes.
 pub const SOC_NAME: &[u8; 16] = b"QEMU virt\0\0\0\0\0\0\0";
 
-/// SMCCC_ARCH_SOC_ID's version. No maker of silicon stands behind this machine: a JEP-106 code of zero is nobody's.
+/// SMCCC_ARCH_SOC_ID's version and revision. No maker of silicon stands behind this machine: a JEP-106 code of zero is nobody's.
 ///
 /// # Safety
 ///
 /// None is needed.
-pub unsafe fn soc_version() -> u32 {
-    0
-}
-
-/// SMCCC_ARCH_SOC_ID's revision.
-///
-/// # Safety
-///
-/// None is needed.
-pub unsafe fn soc_revision() -> u32 {
-    0
+#[inline]
+pub unsafe fn soc_id() -> [u32; 2] {
+    [0, 0]
 }
 
 /// Aff0 is 0 to 15, Aff1 counts on.

@@ -125,11 +125,6 @@ static MDCR: [Rule; 13] = [
     rule(Id::Dfr1, 44, 1, 47), // EnITE
 ];
 
-/// MPAM, of any version, by ID_AA64PFR0_EL1 and ID_AA64PFR1_EL1.
-pub fn has_mpam([pfr0, pfr1]: [u64; 2]) -> bool {
-    field(pfr0, 40) != 0 || field(pfr1, 16) != 0
-}
-
 impl Ids {
     /// A register's value.
     pub fn value(&self, id: Id) -> u64 {
@@ -164,6 +159,11 @@ impl Ids {
     /// Arm's PMU, of any version.
     pub fn has_pmu(&self) -> bool {
         !matches!(self.field(Id::Dfr0, 8), 0 | 15)
+    }
+
+    /// MPAM, of any version.
+    pub fn has_mpam(&self) -> bool {
+        self.field(Id::Pfr0, 40) != 0 || self.field(Id::Pfr1, 16) != 0
     }
 
     fn has_sve(&self) -> bool {
@@ -213,7 +213,7 @@ impl Ids {
             zcr: self.has_sve().then_some(0xf),
             smcr: self.has_sme().then_some(0xf | has_fa64 << 31 | u64::from(self.sme() >= 2) << 30),
             // MPAMEN; TRAPLOWER clear.
-            mpam3: has_mpam([self.value(Id::Pfr0), self.value(Id::Pfr1)]).then_some(1 << 63),
+            mpam3: self.has_mpam().then_some(1 << 63),
         }
     }
 }

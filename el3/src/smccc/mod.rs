@@ -1,10 +1,10 @@
 //! Dispatch of SMCs by their owner (DEN0028). The architecture's calls and what the standard services have in common are in
 //! rooms of their own.
 
-mod architecture;
-mod standard;
-mod trng;
-mod workaround;
+pub mod architecture;
+pub mod standard;
+pub mod trng;
+pub mod workaround;
 
 #[cfg(target_os = "none")]
 pub use workaround::{A57, init};

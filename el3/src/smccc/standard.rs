@@ -2,11 +2,6 @@
 
 use crate::psci;
 
-// Ids without what is the same in all, fast call and owner. SMC32 only.
-const CALL_COUNT: u32 = 0xff00;
-const UID: u32 = 0xff01;
-const REVISION: u32 = 0xff03;
-
 /// SDEI's functions (DEN0054, 5.1).
 const SDEI_CALLS: u64 = 19;
 /// TRNG's.
@@ -14,8 +9,8 @@ const TRNG_CALLS: u64 = 5;
 /// The three here.
 const QUERIES: u64 = 3;
 
-/// How many calls there are, on a core with random numbers or on one without.
-fn count(has_rng: bool) -> u64 {
+/// What the call count answers: how many calls there are, on a core with random numbers or on one without.
+pub fn count(has_rng: bool) -> u64 {
     let ids = (0..64).map(|number| 0x8400_0000 | number & 0x1f | number >> 5 << 30);
     let psci = ids.filter(|&id| (psci::features(id) as i64) >= 0).fold(0_u64, |count, _| count.wrapping_add(1));
     psci + SDEI_CALLS + if has_rng { TRNG_CALLS } else { 0 } + QUERIES
@@ -23,11 +18,16 @@ fn count(has_rng: bool) -> u64 {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{CALL_COUNT, REVISION, UID, count};
+    use super::count;
     use crate::boot::lower;
     use crate::context::Context;
     use crate::smccc::{NUMBER, Path, SMC64, trng};
     use abi::standard;
+
+    // Ids without what is the same in all, fast call and owner. SMC32 only.
+    const CALL_COUNT: u32 = 0xff00;
+    const UID: u32 = 0xff01;
+    const REVISION: u32 = 0xff03;
 
     /// Answers a call that is neither PSCI's nor SDEI's.
     pub extern "C" fn call(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
@@ -50,7 +50,7 @@ pub use target::call;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smccc::{SMC64, Service, service};
+    use crate::smccc::{Service, service};
 
     #[test]
     fn the_count_is_that_of_the_calls() {
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn its_numbers_are_nobody_elses() {
-        for id in [CALL_COUNT, UID, REVISION, 0x50, SMC64 | 0x53].map(|number| 0x8400_0000 | number) {
+        for id in [0x8400_ff00, 0x8400_ff01, 0x8400_ff03, 0x8400_0050, 0xc400_0053] {
             assert_eq!(service(id), Service::Standard, "{id:#x}");
         }
     }

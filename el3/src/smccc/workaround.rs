@@ -150,7 +150,7 @@ mod target {
 pub use target::init;
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use super::Measure::{Invalidate, Loop, Nothing};
     use super::*;
 
@@ -159,9 +159,12 @@ pub mod tests {
         Core { midr, pfr: [csv2 << 56, ssbs << 4], mmfr1: ecbhb << 60 }
     }
 
-    /// Each core that the documents name, as QEMU 10 has it if it has it, and what the three calls do there.
+    /// Its name, MIDR_EL1, CSV2, SSBS and ECBHB, and what the three calls do there.
+    pub type Known = (&'static str, u64, [u64; 3], [Option<Measure>; 3]);
+
+    /// Each core that the documents name, as QEMU 10 has it if it has it.
     #[rustfmt::skip]
-    pub const KNOWN: [(&str, u64, [u64; 3], [Option<Measure>; 3]); 17] = [
+    pub const KNOWN: [Known; 17] = [
         ("cortex-a35", 0x411f_d040, [0, 0, 0], [Some(Nothing); 3]),
         ("cortex-a53", 0x410f_d034, [0, 0, 0], [Some(Nothing); 3]),
         ("cortex-a55", 0x412f_d050, [1, 1, 0], [Some(Nothing); 3]),

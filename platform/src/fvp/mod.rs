@@ -186,24 +186,15 @@ pub fn init_core() {
     }
 }
 
-/// SMCCC_ARCH_SOC_ID's version: Arm's model, of which board.
+/// SMCCC_ARCH_SOC_ID's version and revision: Arm's model of which board, and the board's.
 ///
 /// # Safety
 ///
 /// The system registers must be accessible as device memory.
-pub unsafe fn soc_version() -> u32 {
+pub unsafe fn soc_id() -> [u32; 2] {
     // SAFETY: by the caller's promise.
-    JEP106_ARM | unsafe { read(SYSREGS + SYS_ID) } >> 16 & 0xfff
-}
-
-/// SMCCC_ARCH_SOC_ID's revision: the board's.
-///
-/// # Safety
-///
-/// The system registers must be accessible as device memory.
-pub unsafe fn soc_revision() -> u32 {
-    // SAFETY: by the caller's promise.
-    unsafe { read(SYSREGS + SYS_ID) >> 28 }
+    let id = unsafe { read(SYSREGS + SYS_ID) };
+    [JEP106_ARM | id >> 16 & 0xfff, id >> 28]
 }
 
 /// The number of the core with this affinity, if the machine could have it.
