@@ -118,7 +118,7 @@ lower64_sync_1:
     .balign 0x80
 
 // SMCCC_ARCH_WORKAROUND_1 on a core that needs it, which Linux calls very often; else on as usual. Its answer is nothing
-// at all (DEN0028, 7.5): x0 and x1 are zero.
+// at all: x0 and x1 are zero.
 workaround_1:
     stp     x0, x1, [sp, #0]
     mrs     x1, esr_el3

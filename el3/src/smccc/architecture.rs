@@ -115,7 +115,7 @@ fn measure(id: u32, machine: &impl Machine) -> Option<Measure> {
     workaround.on(&machine.core())
 }
 
-/// SMCCC_ARCH_FEATURE_AVAILABILITY (DEN0028, 7.5): the features that the levels below may use, a bit each, where the register
+/// SMCCC_ARCH_FEATURE_AVAILABILITY (DEN0028, 7): the features that the levels below may use, a bit each, where the register
 /// has the bit that lets them through or traps them. The register is named by the fields of its encoding, where an
 /// instruction has them. `None`: it is not one of these, or the core does not have it.
 fn availability(encoding: u64, machine: &impl Machine) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Which workaround a core needs from its firmware, and what it does (DEN0028, 7.5 to 7.8; docs/smccc.md has the table).
+//! Which workaround a core needs from its firmware, and what it does (DEN0028, 7; docs/smccc.md has the table).
 //!
 //! What is known of a core is what Arm's advisories say of its part number, and what its ID registers say. Of a core of
 //! which neither says anything nothing is promised: there is no such call for it.
