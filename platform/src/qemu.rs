@@ -11,6 +11,8 @@ use crate::topology::Topology;
 pub const MAX_CORES: usize = 512;
 /// How many cores have consecutive numbers in one cluster, an Aff1: the unit that PSCI's power states have above a core.
 pub const CLUSTER_CORES: usize = 16;
+/// Emulated cores have no caches.
+pub const HAS_CACHES: bool = false;
 /// A core in power-down keeps its timers.
 pub const TIMERS_STOP: bool = false;
 

@@ -4,6 +4,8 @@ use super::workaround::{Core, Measure, Workaround};
 use super::{NUMBER, SMC64, Service, service};
 use crate::boot::lower::{Id, Ids, field};
 use crate::context::Context;
+use crate::psci::address;
+use platform::machine::HAS_CACHES;
 
 // Ids without what is the same in all, fast call and owner.
 const SMCCC_VERSION: u32 = 0;
@@ -11,6 +13,8 @@ const ARCH_FEATURES: u32 = 1;
 const ARCH_SOC_ID: u32 = 2;
 const ARCH_SOC_ID_64: u32 = SMC64 | ARCH_SOC_ID;
 const ARCH_FEATURE_AVAILABILITY: u32 = SMC64 | 3;
+const ARCH_CLEAN_INV_MEMREGION: u32 = SMC64 | 5;
+const ARCH_CLEAN_INV_MEMREGION_ATTRIBUTES: u32 = SMC64 | 6;
 const ARCH_WORKAROUND_3: u32 = 0x3fff;
 const ARCH_WORKAROUND_2: u32 = 0x7fff;
 const ARCH_WORKAROUND_1: u32 = 0x8000;
@@ -51,12 +55,12 @@ pub enum Register {
 }
 
 /// Answers any call of the owner's.
-pub fn answer(id: u32, argument: u64, machine: &impl Machine, context: &mut Context) {
+pub fn answer(id: u32, [x1, x2, x3]: [u64; 3], machine: &impl Machine, context: &mut Context) {
     let id = id & (SMC64 | NUMBER);
     let x0 = match id {
         SMCCC_VERSION => VERSION,
-        ARCH_FEATURES => features(argument as u32, machine),
-        ARCH_SOC_ID | ARCH_SOC_ID_64 => match argument as u32 {
+        ARCH_FEATURES => features(x1 as u32, machine),
+        ARCH_SOC_ID | ARCH_SOC_ID_64 => match x1 as u32 {
             0 => machine.soc_id()[0].into(),
             1 => machine.soc_id()[1].into(),
             2 if id == ARCH_SOC_ID_64 => {
@@ -69,13 +73,25 @@ pub fn answer(id: u32, argument: u64, machine: &impl Machine, context: &mut Cont
             }
             _ => INVALID_PARAMETER,
         },
-        ARCH_FEATURE_AVAILABILITY => match availability(argument, machine) {
+        ARCH_FEATURE_AVAILABILITY => match availability(x1, machine) {
             Some(features) => {
                 context.x[1] = features;
                 SUCCESS
             }
             None => INVALID_PARAMETER,
         },
+        // Without caches memory is what was written, at any time; bit 0 of the flags only asks for the checks.
+        ARCH_CLEAN_INV_MEMREGION if !HAS_CACHES => {
+            if x3 <= 1 && address::is_ram(x1, x2) {
+                SUCCESS
+            } else {
+                INVALID_PARAMETER
+            }
+        }
+        // No operation on more than the region, no latency, no limit.
+        ARCH_CLEAN_INV_MEMREGION_ATTRIBUTES if !HAS_CACHES => {
+            return context.answer_four([SUCCESS as u64, 0, 0, 0]);
+        }
         _ => match measure(id, machine) {
             Some(measure) => {
                 machine.take(measure);
@@ -95,6 +111,7 @@ fn features(id: u32, machine: &impl Machine) -> i64 {
     }
     match id & (SMC64 | NUMBER) {
         SMCCC_VERSION | ARCH_FEATURES | ARCH_SOC_ID | ARCH_SOC_ID_64 | ARCH_FEATURE_AVAILABILITY => SUCCESS,
+        ARCH_CLEAN_INV_MEMREGION | ARCH_CLEAN_INV_MEMREGION_ATTRIBUTES if !HAS_CACHES => SUCCESS,
         id => match measure(id, machine) {
             None => NOT_SUPPORTED,
             Some(Measure::Nothing) => NOT_REQUIRED_HERE,
@@ -180,8 +197,8 @@ mod target {
     }
 
     #[inline(never)]
-    extern "C" fn others(x0: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        answer(x0 as u32, x1, &This, context);
+    extern "C" fn others(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        answer(x0 as u32, [x1, x2, x3], &This, context);
         Path::Done
     }
 
@@ -264,7 +281,7 @@ mod tests {
             let mut context = Context { x: [0x55; 19], ..Context::default() };
             context.x[0] = id.into();
             context.x[1] = argument;
-            answer(id, argument, self, &mut context);
+            answer(id, [argument, 0, 0], self, &mut context);
             context.x
         }
 
@@ -309,7 +326,7 @@ mod tests {
                 assert_eq!(said, expected, "{name} {id:#x}");
                 exist += u32::from(is_known);
             }
-            assert!((5..=8).contains(&exist), "{name}: {exist} calls exist");
+            assert!((7..=10).contains(&exist), "{name}: {exist} calls exist");
         }
     }
 

@@ -16,6 +16,8 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 pub const MAX_CORES: usize = 8;
 /// How many cores have consecutive numbers in one cluster: the unit that PSCI's power states have above a core.
 pub const CLUSTER_CORES: usize = 4;
+/// The models can have caches with contents.
+pub const HAS_CACHES: bool = true;
 /// A core in power-down loses its timers.
 pub const TIMERS_STOP: bool = true;
 
