@@ -175,8 +175,8 @@ mod target {
     /// The calling core begins below EL3.
     pub fn enter(me: &PerCore, start: Start) -> ! {
         defmt::debug!("on, entry {=u64:#x}", start.entry);
-        let context = lower::prepare(start);
-        exception::enter(me.core(), context)
+        let pstate = lower::prepare(start.big_endian);
+        exception::enter(me.core(), start.entry, pstate, start.context_id)
     }
 }
 

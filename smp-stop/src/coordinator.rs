@@ -202,7 +202,7 @@ impl<const N: usize> Coordinator<N> {
 
     /// Whether the core has to turn itself off. Each core asks this of itself whenever it enters the coordinator's
     /// owner (rule 7).
-    #[inline]
+    #[inline(always)]
     pub fn is_condemned(&self, core: Core) -> bool {
         self.word(core).load(Acquire) & CoreWord::CONDEMNED != 0 && self.is_no_survivor(core)
     }

@@ -58,7 +58,8 @@ pub extern "C" fn cold_boot() -> ! {
     gic::open(&mut distributor);
     defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, start.entry);
     while log::send_one() {}
-    exception::enter(me.core(), lower::prepare(start))
+    let pstate = lower::prepare(start.big_endian);
+    exception::enter(me.core(), start.entry, pstate, start.context_id)
 }
 
 /// Called by each other core on its own stack: once, when the boot core has let it, or each time that it gets power.

@@ -41,6 +41,9 @@ pub struct Controls {
     pub mpam3: Option<u64>,
 }
 
+/// Where ID_AA64MMFR1_EL1 has FEAT_VHE.
+const VHE: u8 = 8;
+
 /// A field of an ID register, by its lowest bit.
 pub const fn field(register: u64, shift: u8) -> u8 {
     (register >> (shift & 63) & 0xf) as u8
@@ -181,7 +184,7 @@ impl Ids {
 
     /// FEAT_VHE.
     pub fn has_vhe(&self) -> bool {
-        self.field(Id::Mmfr1, 8) != 0
+        self.field(Id::Mmfr1, VHE) != 0
     }
 
     /// FEAT_TCR2 and FEAT_SCTLR2.
@@ -220,9 +223,8 @@ impl Ids {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Ids, field};
-    use crate::context::{Context, spsr};
-    use crate::power::Start;
+    use super::{Ids, VHE, field};
+    use crate::context::spsr;
     use aarch64_cpu::asm::barrier;
     use aarch64_cpu::registers::*;
     use arm_sysregs::el1::accessors as el1;
@@ -245,7 +247,7 @@ mod target {
 
     impl Ids {
         /// The calling core's.
-        #[inline(never)] // once in the image
+        #[inline(always)] // a caller wants but a few
         pub fn read() -> Self {
             Self([
                 el1::read_id_aa64pfr0_el1().bits(),
@@ -320,11 +322,11 @@ mod target {
     /// CNTHCTL_EL2 without E2H: EL1 may use counter and timer (DDI0487, CNTHCTL_EL2).
     const CNTHCTL_RESET: u64 = 0b11;
 
-    /// Gives the calling core the registers of a fresh one (DEN0022, 6.4.3), and says how to enter it: at EL2 if it has
-    /// one, else at EL1.
-    pub fn prepare(start: Start) -> Context {
+    /// Gives the calling core the registers of a fresh one (DEN0022, 6.4.3), and returns the PSTATE to enter it with: at EL2
+    /// if it has one, else at EL1.
+    pub fn prepare(big_endian: bool) -> u64 {
         let ids = Ids::read();
-        let endianness = if start.big_endian { SCTLR_EE } else { 0 };
+        let endianness = if big_endian { SCTLR_EE } else { 0 };
         SCTLR_EL1.set(SCTLR_EL1_RESET | endianness);
         // An old root would make the core look like an old kernel's (psci::owner).
         TTBR1_EL1.set(0);
@@ -345,7 +347,7 @@ mod target {
         // SAFETY: SCR_EL3.NS is set, so this is the non-secure bank.
         unsafe { el1::write_icc_sre_el1(all) };
         if !ids.has_el2() {
-            return Context::entry(start.entry, spsr::DAIF | spsr::EL1H, start.context_id);
+            return spsr::DAIF | spsr::EL1H;
         }
         HCR_EL2.set(HCR_RW);
         barrier::isb(barrier::SY);
@@ -383,7 +385,7 @@ mod target {
         let all = IccSreEl2::SRE | IccSreEl2::DFB | IccSreEl2::DIB | IccSreEl2::ENABLE;
         // SAFETY: the levels below use system registers only: there is no other interface.
         unsafe { el2::write_icc_sre_el2(all) };
-        Context::entry(start.entry, spsr::DAIF | spsr::EL2H, start.context_id)
+        spsr::DAIF | spsr::EL2H
     }
 
     /// Stops the calling core's timers: a new life has none. One that goes on after a power-down has them, where they did not
@@ -391,10 +393,9 @@ mod target {
     pub fn stop_timers() {
         CNTP_CTL_EL0.set(0);
         CNTV_CTL_EL0.set(0);
-        let ids = Ids::read();
-        if ids.has_el2() {
+        if has_el2() {
             CNTHP_CTL_EL2.set(0);
-            if ids.has_vhe() {
+            if field(el1::read_id_aa64mmfr1_el1().bits(), VHE) != 0 {
                 write_register!("s3_4_c14_c3_1", 0); // CNTHV_CTL_EL2
             }
         }

@@ -12,6 +12,7 @@ pub fn set_dram_end(end: u64) {
 }
 
 /// Whether a core may start at this address in AArch64 state (DEN0022, 5.1.4: INVALID_ADDRESS if not).
+#[inline(always)]
 pub fn is_entry(address: u64) -> bool {
     is_entry_in(address, &machine::MEMORY, DRAM_END.load(Relaxed))
 }

@@ -13,7 +13,7 @@ use platform::topology::AFFINITY_MASK;
 use smp_stop::{Claim, Core, Owner, StartError, State, Untaken};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
-#[inline]
+#[inline(always)]
 pub fn core_of(mpidr: u64) -> Option<Core> {
     let index = machine::core_index(mpidr)?;
     if index < crate::boot::count() { Core::new(index) } else { None }
@@ -131,7 +131,7 @@ pub fn freeze(me: &PerCore) -> ! {
 }
 
 /// AFFINITY_INFO (DEN0022, 5.1.5).
-#[inline]
+#[inline(always)]
 pub fn affinity_info(mpidr: u64, level: u64) -> Answer {
     match core_of(mpidr) {
         Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.state(core))),

@@ -66,7 +66,7 @@ mod target {
     use smp_stop::Owner;
 
     /// Who makes the SMC that is being answered.
-    #[inline]
+    #[inline(always)]
     pub fn caller() -> Owner {
         let Some(regime) = Regime::of(SPSR_EL3.get(), || HCR_EL2.get()) else { return Owner::NONE };
         match regime {

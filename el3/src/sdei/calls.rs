@@ -15,6 +15,9 @@ use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::*;
 use smp_stop::Core;
 
+/// SDEI_EVENT_SIGNAL's number. To another core it changes nothing on this one.
+const SIGNAL: u32 = 0x0f;
+
 /// Answers a call with this id: in the range of SDEI, and SMC64.
 pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
     if !is_client(SPSR_EL3.get()) {
@@ -23,7 +26,8 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
     }
     let me = percore::this();
     let number = x1 as u32;
-    let answer = match x0 as u32 & 0x1f {
+    let function = x0 as u32 & 0x1f;
+    let answer = match function {
         0x00 => Ok(VERSION),
         0x01 => register(me, number, x2, x3, context),
         0x02 => set_enabled(me, number, true),
@@ -47,7 +51,7 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
         }
         0x0d => interrupt_bind(me, x1 as u32),
         0x0e => interrupt_release(number),
-        0x0f => signal(me, number, x2),
+        SIGNAL => signal(me, number, x2),
         0x10 => features(x1 as u32),
         0x11 => private_reset(me),
         0x12 => shared_reset(),
@@ -60,7 +64,7 @@ pub extern "C" fn call(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context
     // What became possible by the call happens before the instruction after it.
     if deliver::is_due(me) {
         in_place(context, |context| deliver::settle(me, context));
-    } else {
+    } else if function != SIGNAL {
         deliver::let_in(me);
     }
     Path::Done

@@ -39,9 +39,9 @@ pub struct Local {
 unsafe impl Sync for Local {}
 
 impl Local {
-    /// As a core starts.
+    /// At boot, whatever was in the memory before.
     pub fn clear(&self) {
-        // SAFETY: the core that it belongs to does not run yet, or is the caller.
+        // SAFETY: the core that it belongs to does not run yet.
         unsafe { self.own.get().write(Pe::new()) };
         self.signalled.store(false, Relaxed);
         self.open.store(false, Relaxed);
@@ -59,6 +59,7 @@ pub fn own(me: &PerCore) -> &mut Pe {
 }
 
 /// The client's level now.
+#[inline(always)]
 pub fn client() -> Client {
     if lower::has_el2() {
         Client { el: 2, vectors: VBAR_EL2.get(), taking: lower::taking(SCTLR_EL2.get()) }
@@ -91,11 +92,11 @@ pub fn signal(me: &PerCore, target: Core) {
 /// Enters the handler of an event: `context` becomes its.
 #[inline(never)]
 fn enter(me: &PerCore, event: Event, handler: Handler, context: &mut Context) {
-    own(me).enter(event, bind::number(event), bind::priority(event), handler, &client(), context);
+    own(me).enter(event, bind::number(event), bind::priority(event), handler, client, context);
 }
 
 /// Whether event 0 is pending and can be delegated.
-#[inline]
+#[inline(always)]
 pub fn is_due(me: &PerCore) -> bool {
     me.sdei.signalled.load(Relaxed) && own(me).is_ready(0, Priority::Normal)
 }
@@ -112,18 +113,19 @@ pub fn settle(me: &PerCore, context: &mut Context) {
 /// Lets in the interrupts that can be delegated now, and keeps out the others. To be called after every change.
 #[inline(never)]
 pub fn let_in(me: &PerCore) {
+    let admits = own(me).admits(Priority::Normal);
     let (changed, open) = own(me).gates(bind::CRITICAL);
     if changed != 0 {
         let_in_private(me, changed, open);
     }
-    let open = own(me).admits(Priority::Normal);
-    if open != me.sdei.open.load(Relaxed) {
-        me.sdei.open.store(open, SeqCst);
+    if admits != me.sdei.open.load(Relaxed) {
+        me.sdei.open.store(admits, SeqCst);
         place_all();
     }
 }
 
 #[cold]
+#[inline(never)]
 fn let_in_private(me: &PerCore, changed: u8, open: u8) {
     for private in (1..PRIVATE as u8).filter(|private| changed >> private & 1 != 0) {
         let Some(ppi) = ppi(private) else { continue };
@@ -158,6 +160,7 @@ pub fn interrupted(me: &PerCore, interrupt: Option<u32>, context: &mut Context) 
     settle(me, context);
 }
 
+#[inline(never)]
 fn private_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
     let is_it = |&private: &u8| own(me).state(private) != State::NONE && ppi(private) == Some(interrupt);
     // One that is nobody's any more stays out.
@@ -171,6 +174,7 @@ fn private_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
     }
 }
 
+#[inline(never)]
 fn shared_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
     let Some(slot) = SPIS.slot(interrupt) else { return };
     let handler = if own(me).admits(Priority::Normal) { of(slot).dispatch(me.core()) } else { None };
@@ -394,7 +398,9 @@ pub fn leave(me: &PerCore) {
     }
     let shared = own(me).running_shared();
     let was_open = me.sdei.open.load(Relaxed);
-    me.sdei.clear();
+    own(me).reset();
+    me.sdei.signalled.store(false, Relaxed);
+    me.sdei.open.store(false, Relaxed);
     core::sync::atomic::fence(SeqCst);
     if let Some(slot) = shared {
         complete_shared(slot);

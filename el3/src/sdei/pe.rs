@@ -127,6 +127,15 @@ impl Pe {
         }
     }
 
+    /// As a core starts, once more. What was noted of handlers stays: nothing leads to it.
+    pub fn reset(&mut self) {
+        self.masked = true;
+        self.frames.iter_mut().for_each(|frame| *frame = None);
+        self.states = [State::NONE; PLACES];
+        self.ready = 0;
+        self.let_in = 0;
+    }
+
     /// SDEI_PE_MASK. Whether it was not masked before.
     pub fn mask(&mut self) -> bool {
         !core::mem::replace(&mut self.masked, true)
@@ -201,12 +210,13 @@ impl Pe {
 
     /// The shared event whose handler is running here. Not more than one: they are normal.
     pub fn running_shared(&self) -> Option<u8> {
-        self.frames.iter().flatten().find_map(|frame| match frame.event {
-            Event::Shared(slot) => Some(slot),
-            Event::Private(_) => None,
-        })
+        match self.frames[Priority::Normal as usize] {
+            Some(Frame { event: Event::Shared(slot), .. }) => Some(slot),
+            _ => None,
+        }
     }
 
+    #[inline(always)]
     fn innermost(&mut self) -> Result<&mut Option<Frame>, Error> {
         let [normal, critical] = &mut self.frames;
         [critical, normal].into_iter().find(|frame| frame.is_some()).ok_or(Error::Denied)
@@ -236,12 +246,13 @@ impl Pe {
         number: u32,
         priority: Priority,
         handler: Handler,
-        client: &Client,
+        client: impl FnOnce() -> Client,
         context: &mut Context,
     ) {
         let [x @ .., _] = context.x;
         let (pc, pstate) = (context.elr, context.spsr);
         self.frames[priority as usize] = Some(Frame { event, x, pc, pstate });
+        let client = client();
         context.x[0] = u64::from(number);
         context.x[1] = handler.argument;
         context.x[2] = pc;
@@ -258,10 +269,13 @@ impl Pe {
     /// SDEI_EVENT_COMPLETE: `context` becomes what the innermost handler has interrupted. Returns the event.
     #[inline]
     pub fn complete(&mut self, context: &mut Context) -> Result<Event, Error> {
-        let Frame { event, x, pc, pstate } = self.innermost()?.take().ok_or(Error::Denied)?;
-        context.x[..x.len()].copy_from_slice(&x);
-        context.elr = pc;
-        context.spsr = pstate;
+        let place = self.innermost()?;
+        let frame = place.as_ref().ok_or(Error::Denied)?;
+        context.x[..frame.x.len()].copy_from_slice(&frame.x);
+        context.elr = frame.pc;
+        context.spsr = frame.pstate;
+        let event = frame.event;
+        *place = None;
         if let Event::Private(private) = event {
             self.set_state(private, self.state(private).complete());
         }
@@ -312,7 +326,7 @@ mod tests {
     fn enter(pe: &mut Pe, private: u8, priority: Priority, context: &mut Context) {
         assert!(pe.is_ready(private, priority));
         let handler = pe.dispatch(private);
-        pe.enter(Event::Private(private), 7, priority, handler, &CLIENT, context);
+        pe.enter(Event::Private(private), 7, priority, handler, || CLIENT, context);
     }
 
     fn same(a: &Context, b: &Context) -> bool {
@@ -327,6 +341,24 @@ mod tests {
         assert!(pe.mask());
         assert!(!pe.mask());
         assert!(!pe.admits(Priority::Critical));
+    }
+
+    #[test]
+    fn a_reset_leaves_nothing() {
+        let mut pe = Pe::new();
+        pe.unmask();
+        for (private, priority) in [(0, Priority::Normal), (LAST, Priority::Critical)] {
+            pe.register(private, Handler::default()).unwrap();
+            pe.set_state(private, pe.state(private).set_enabled(true).unwrap());
+            enter(&mut pe, private, priority, &mut interrupted());
+        }
+        assert!(pe.runs_private() && pe.interrupted(0).is_ok());
+        pe.reset();
+        assert!(!pe.runs_private() && !pe.admits(Priority::Critical) && !pe.mask());
+        pe.unmask();
+        assert_eq!(pe.gates(CRITICAL), (0, 0));
+        assert_eq!(pe.interrupted(0), Err(Error::Denied));
+        assert!((0..PRIVATE as u8).all(|private| pe.state(private) == State::NONE));
     }
 
     #[test]
@@ -429,7 +461,7 @@ mod tests {
         let mut pe = ready(&[]);
         let mut context = interrupted();
         assert_eq!(pe.running_shared(), None);
-        pe.enter(Event::Shared(2), 9, Priority::Normal, handler(0x2000), &CLIENT, &mut context);
+        pe.enter(Event::Shared(2), 9, Priority::Normal, handler(0x2000), || CLIENT, &mut context);
         assert_eq!(pe.running_shared(), Some(2));
         assert!(!pe.runs_private());
         assert_eq!(pe.complete(&mut context), Ok(Event::Shared(2)));

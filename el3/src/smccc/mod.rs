@@ -45,7 +45,7 @@ pub enum Service {
 }
 
 /// The service of a function id.
-#[inline]
+#[inline(always)]
 pub fn service(id: u32) -> Service {
     if id & FAST == 0 {
         return Service::None;
