@@ -22,6 +22,8 @@ type Outcome = Result<usize, Stragglers>;
 enum Order {
     Stop(Kind, Patience),
     Start(usize),
+    /// Until its interrupt comes.
+    Suspend,
     Off,
 }
 
@@ -140,6 +142,13 @@ impl Machine {
                 None => {}
                 Some(Order::Off) => return,
                 Some(Order::Start(target)) => self.start(index, target),
+                Some(Order::Suspend) => {
+                    // A poke that is dropped here has its mark.
+                    me.poked.store(false, SeqCst);
+                    if self.coordinator.suspend(core(index)).is_err() || !self.sleep(index) {
+                        return;
+                    }
+                }
                 Some(Order::Stop(kind, patience)) => {
                     let backend = HostThreads(self, index);
                     let outcome = self.coordinator.stop(&backend, core(index), kind, Scope::Others, patience);
@@ -147,6 +156,17 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Until somebody pokes the core; says whether it goes on then.
+    fn sleep(&self, index: usize) -> bool {
+        while !self.threads[index].poked.swap(false, SeqCst) {
+            if self.over.load(SeqCst) {
+                return false;
+            }
+            thread::yield_now();
+        }
+        self.coordinator.resume(core(index)) == Admission::Go
     }
 
     fn start(&self, by: usize, target: usize) {
@@ -287,6 +307,25 @@ fn a_wedged_core_is_a_straggler_until_it_looks() {
 }
 
 #[test]
+fn suspended_cores_are_stopped_and_one_that_is_poked_goes_on() {
+    let machine = booted();
+    for index in [1, 2] {
+        machine.0.order(index, Order::Suspend);
+        machine.0.wait("a core suspends", || machine.0.is(index, State::Suspended));
+    }
+    let beats = machine.0.threads[1].beats.load(SeqCst);
+    machine.0.threads[1].poked.store(true, SeqCst);
+    machine.0.wait("a core that was poked beats", || machine.0.threads[1].beats.load(SeqCst) > beats);
+    assert!(machine.0.is(1, State::On) && machine.0.is(2, State::Suspended));
+    machine.0.order(1, Order::Suspend);
+    machine.0.order(0, Order::Stop(Kind::Stop, FOR_EVER));
+    assert_eq!(machine.0.survivor(&[0]), 0);
+    assert_eq!(machine.0.outcome(0), Some(Ok(CORES - 1)));
+    machine.0.threads[1].order.lock().unwrap().take();
+    machine.0.check_promise(0);
+}
+
+#[test]
 fn storm() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(20_260_101_u64);
     println!("SEED={seed}");
@@ -300,7 +339,7 @@ fn storm() {
     for _ in 0..100 {
         let rivals = [random(CORES), random(CORES)];
         for _ in 0..random(6) {
-            let order = if random(2) == 0 { Order::Off } else { Order::Start(random(CORES)) };
+            let order = [Order::Off, Order::Start(random(CORES)), Order::Suspend][random(3)];
             let by = random(CORES);
             if !rivals.contains(&by) {
                 machine.0.order(by, order);
