@@ -6,8 +6,7 @@ use anyhow::Result;
 
 use crate::{
     args::Wish,
-    bench::IMAGE_GOAL,
-    command, fvp, handover,
+    bench, command, fvp, handover,
     images::{Build, Images},
     judge::{End, Limits},
     linux,
@@ -200,7 +199,7 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     run(steps().into_iter(), root, patience, &report);
     let images = build(root, &Variant::ALL, &report)?;
     if let Some(images) = images.get(&Variant::Standard) {
-        size(&images.image, &report)?;
+        bench::test(images, Limits::scaled(patience), &report)?;
     }
     let suite =
         Suite { machine: &QEMU_VIRT, images, report: &report, limits: Limits::scaled(patience), log: false };
@@ -235,15 +234,6 @@ fn build(root: &Path, variants: &[Variant], report: &Report) -> Result<BTreeMap<
         finish(task, &name, result);
     }
     Ok(built)
-}
-
-/// The image has to stay as small as promised.
-fn size(image: &Path, report: &Report) -> Result<()> {
-    let task = report.begin("size of the image");
-    let size = std::fs::metadata(image)?.len();
-    let line = format!("size of the image: {size} bytes, at most {IMAGE_GOAL}");
-    task.end(if size <= IMAGE_GOAL { Mark::Pass } else { Mark::Fail }, &line, &[]);
-    Ok(())
 }
 
 fn finish(task: crate::report::Task, name: &str, result: Result<(), Vec<String>>) {
