@@ -59,7 +59,7 @@ model *ARGS:
 
 # Explore many more larger machines at random, and exhaustively what takes minutes: [ROUNDS] [SEED]
 torture-model ROUNDS="20000" SEED=`date +%s`:
-    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model --nocapture --include-ignored walk::of two_callers_and crash_against_reset_against_start
+    ROUNDS="{{ ROUNDS }}" SEED="{{ SEED }}" "{{ just_executable() }}" model --nocapture --include-ignored walk::of two_callers_and crash_against_reset_against_start gives_it_up
 
 # Format the sources
 fmt:

@@ -8,10 +8,14 @@
 //!
 //! # States
 //!
-//! One atomic word per core ([`word::CoreWord`]): `Off`, `OnPending`, `On`, `Suspended`, a *condemned* mark, the epoch of the
-//! stop that condemned the core, or else of the newest that it has lived through, and how often it has been woken. One atomic word for the whole machine
-//! ([`word::StopWord`]): idle, or who stops whom, how urgently, in which epoch. Everything is decided by
-//! compare-and-swap on these words. There is no lock, so a core that dies anywhere cannot block a stop.
+//! One atomic word per core ([`word::CoreWord`]): `Off`, `OnPending`, `On` or `Suspended`, a *condemned* mark, the epoch of
+//! the stop that condemned the core, or else of the newest that it has lived through, and how often the core was started or
+//! woken. One atomic word for the whole machine ([`word::StopWord`]): idle, or who stops whom, how urgently, in which
+//! epoch. Everything is decided by compare-and-swap on these words. There is no lock, so a core that dies anywhere cannot
+//! block a stop.
+//!
+//! A core that sleeps until it is started, and is woken by nothing else, is `Off`; one that an interrupt wakes is
+//! `Suspended`, and for everybody else as good as `On`.
 //!
 //! # The rules
 //!
@@ -28,21 +32,21 @@
 //!    looks whether it is being stopped: cores are marked first and called then, so it sees the one or gets the other.
 //! 6. `Off` is published last: after it a core touches nothing, and can be started.
 //! 7. A stop is complete when every core in scope is `Off`. On a timeout the stragglers stay condemned, and turn
-//!    themselves off the next time they ask [`Coordinator::is_condemned`]. They can neither start a core nor ask for
-//!    a stop, however urgent.
+//!    themselves off the next time they ask [`Coordinator::is_condemned`], suspend or resume. They can neither start a core
+//!    nor ask for a stop, however urgent.
 //! 8. Every wait here also watches whether the waiter itself has lost, and then gives way. Stopping one core goes
 //!    through the same word as stopping all; stopping all goes first.
 //! 9. After completion the word is idle again, and the survivor may start everyone.
 //! 10. A core belongs to the [`Owner`] that started it. One that is still in use when another owner wants to start it has
 //!     been left behind: it is stopped and started ([`Coordinator::take_back`]). The asker publishes the stop, then looks
 //!     at the owner; a starter publishes the owner, then looks at the stop: so nobody's new core is taken for an old one.
-//! 11. A core that waits to be woken is `Suspended`, and is stopped as if it were `On`: cores are marked first and called
-//!     then, so it sees the mark as it suspends, or is woken by the call and sees it as it resumes. Whether all of a group
-//!     rest at one moment is only known to one of them that has published `Suspended`, then looks at the others, and then
-//!     looks again whether one was woken ([`Coordinator::suspend_last`], [`Coordinator::all_rest`]).
+//! 11. A `Suspended` core is stopped as if it were `On`. It looks at its mark as it suspends and as it resumes, and is woken
+//!     by whatever is sent to it in between: marks come first and calls then, so it sees the one or gets the other. Whether
+//!     all of a group rest at one moment is only known to one of them that publishes `Suspended`, then looks at the others,
+//!     and then looks again whether one has left its rest ([`Coordinator::suspend_last`], [`Coordinator::all_rest`]).
 //! 12. A start that its core does not come for can be given up, by claiming the core once more
-//!     ([`Coordinator::start_again`]). The core arrives with its claim; one that comes late has another, which the word does
-//!     not know any more: it changes nothing, and waits for the new message.
+//!     ([`Coordinator::start_again`]). The core arrives with its claim: one that comes late has another than its word, changes
+//!     nothing, and looks for the new message. Who gives a start up has seen its message complete.
 //!
 //! # Why marks carry an epoch
 //!
@@ -54,14 +58,15 @@
 //! # Orderings
 //!
 //! Words are read with acquire and changed with release, so whoever sees a core `Off` sees all that it did before. The
-//! gates of rule 5 need more, and have a fence. Where both the stop word and a mark are looked at, the stop word comes
+//! gates of rule 5 need more, and have a fence; so have the looks of rule 11, and whoever leaves his rest. Where both the stop word and a mark are looked at, the stop word comes
 //! first: it becomes idle only after every mark was made.
 //!
 //! # Using it
 //!
 //! A backend says how to reach cores and how to park ([`Backend`]); [`Coordinator::stop`] does the rest. A core's own
 //! transitions are [`Coordinator::start`] (by the starter), [`Coordinator::arrive`] (by the started),
-//! [`Coordinator::suspend`], [`Coordinator::resume`] and [`Coordinator::off`].
+//! [`Coordinator::suspend`], [`Coordinator::resume`] and [`Coordinator::off`]; docs/stop.md says in which order messages are
+//! left and taken.
 #![cfg_attr(not(loom), no_std)]
 #![forbid(unsafe_code)]
 

@@ -60,20 +60,6 @@ fn a_core_that_is_not_off_cannot_be_started() {
 }
 
 #[test]
-fn a_claim_can_be_taken_back() {
-    let machine = running(&[]);
-    let claim = machine.start_as(core(0), core(1), Owner::NONE).unwrap();
-    assert!(machine.undo(core(1), claim));
-    assert_eq!(machine.state(core(1)), State::Off);
-    let second = machine.start_as(core(0), core(1), Owner::NONE).unwrap();
-    assert_ne!(second, claim);
-    assert!(!machine.undo(core(1), claim), "it is somebody else's now");
-    assert_eq!(machine.arrive_as(core(1), second), Admission::Go);
-    assert!(!machine.undo(core(1), second), "it has arrived");
-    assert_eq!(machine.state(core(1)), State::On);
-}
-
-#[test]
 fn a_granted_stop_condemns_everyone_else_who_is_not_off() {
     let machine = running(&[1]);
     machine.start(core(0), core(2)).unwrap();

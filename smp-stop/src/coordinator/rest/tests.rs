@@ -1,4 +1,4 @@
-//! Cores that wait, and starts that are given up.
+//! Cores that wait, and the last of a group.
 
 use crate::word::{Core, Kind, Owner, Scope, State};
 use crate::{Admission, Coordinator, Lost, StartError, Wait};
@@ -150,60 +150,4 @@ fn who_is_condemned_while_it_looks_at_the_others_parks() {
     });
     assert_eq!(answer, Err(Lost));
     assert!(machine.is_condemned(core(0)));
-}
-
-#[test]
-fn a_lost_start_is_given_up_and_its_late_core_comes_for_the_next() {
-    let machine = running(1);
-    let lost = machine.start_as(core(0), core(1), ME).unwrap();
-    assert_eq!(machine.pending(core(1)), Some(lost));
-    assert_eq!(machine.start_as(core(0), core(1), ME), Err(StartError::OnPending));
-    let claim = machine.start_again(core(0), core(1), Owner::new(2), lost).unwrap();
-    assert_eq!(machine.owner(core(1)), Owner::new(2));
-    assert_eq!(machine.arrive_as(core(1), lost), Admission::Stale);
-    assert_eq!(machine.pending(core(1)), Some(claim));
-    assert_eq!(machine.arrive_as(core(1), claim), Admission::Go);
-    assert_eq!(machine.pending(core(1)), None);
-}
-
-#[test]
-fn only_the_start_that_was_waited_for_is_given_up() {
-    let machine = running(1);
-    let lost = machine.start_as(core(0), core(1), ME).unwrap();
-    assert!(machine.undo(core(1), lost));
-    let claim = machine.start_as(core(0), core(1), ME).unwrap();
-    assert_eq!(machine.start_again(core(0), core(1), ME, lost), Err(StartError::OnPending));
-    assert_eq!(machine.arrive_as(core(1), claim), Admission::Go);
-    assert_eq!(machine.start_again(core(0), core(1), ME, claim), Err(StartError::AlreadyOn));
-    machine.off(core(1));
-    assert!(machine.start_again(core(0), core(1), ME, claim).is_ok(), "it is off: nothing is to be given up");
-}
-
-#[test]
-fn a_core_that_never_arrived_is_a_straggler_and_can_be_started_again() {
-    let machine = running(1);
-    let lost = machine.start_as(core(0), core(1), ME).unwrap();
-    let mut ticket = machine.request(core(0), Kind::Stop, Scope::Others).unwrap();
-    assert_eq!(machine.poll(&mut ticket), Wait::Waiting);
-    assert_eq!(machine.start_again(core(0), core(1), ME, lost), Err(StartError::Denied), "the stop is still held");
-    machine.release(ticket).unwrap();
-    assert!(machine.core(core(1)).condemned);
-    let claim = machine.start_again(core(0), core(1), ME, lost).unwrap();
-    assert!(!machine.core(core(1)).condemned);
-    assert_eq!(machine.arrive_as(core(1), lost), Admission::Stale);
-    assert_eq!(machine.arrive_as(core(1), claim), Admission::Go);
-}
-
-#[test]
-fn a_condemned_start_that_arrives_parks() {
-    let machine = running(1);
-    let claim = machine.start_as(core(0), core(1), ME).unwrap();
-    let mut ticket = machine.request(core(0), Kind::Stop, Scope::Others).unwrap();
-    assert_eq!(machine.arrive_as(core(1), claim), Admission::Park);
-    assert_eq!(machine.start_again(core(0), core(1), ME, claim), Err(StartError::AlreadyOn), "it has come");
-    machine.off(core(1));
-    assert_eq!(machine.poll(&mut ticket), Wait::Complete);
-    assert_eq!(machine.arrive_as(core(1), claim), Admission::Stale, "a message is good once");
-    assert_eq!(machine.arrive(core(1)), Admission::Stale, "nobody starts it");
-    machine.release(ticket).unwrap();
 }
