@@ -71,6 +71,8 @@ const fn goal(
 const IMAGE_GOAL: u64 = 48 << 10;
 /// The numbers of cores measured with.
 const CORES: [u32; 3] = [1, 2, 8];
+/// The numbers of cores that are started and stopped.
+const MANY_CORES: [u32; 5] = [16, 64, 123, 256, 512];
 /// One binary serves so many cores, and has room for all of them.
 const MOST_CORES: u64 = 512;
 /// The crates whose lines are counted.
@@ -87,9 +89,15 @@ pub fn bench(root: &Path, patience: f64) -> Result<bool> {
         return Ok(false);
     }
     let images = Images::find(root, &QEMU_VIRT, build, &Wish::default())?;
-    let figures = measure_all(&images, Limits::scaled(patience), &report);
+    let limits = Limits::scaled(patience);
+    let mut figures = measure_all(&images, limits, &report);
+    for cores in MANY_CORES {
+        let run = Run { cores, cpu: None, descriptor: "scenario=bench-scale" };
+        run.measure(&images, limits, &report, &mut figures);
+    }
     let sizes = Sizes::of(&images)?;
     table(&figures);
+    scale(&figures);
     sizes.print();
     lines(root)?;
     let missed = missed(&figures, &sizes);
@@ -130,46 +138,72 @@ fn missed(figures: &Figures, sizes: &Sizes) -> Vec<String> {
     missed
 }
 
+/// All that has a goal, and what goes with it.
 fn measure_all(images: &Images, limits: Limits, report: &Report) -> Figures {
     let mut figures = Figures::new();
+    let mut measure = |run: Run| run.measure(images, limits, report, &mut figures);
     for cores in CORES {
-        measure(images, cores, None, limits, report, &mut figures);
+        measure(Run { cores, cpu: None, descriptor: "scenario=bench" });
     }
-    measure(images, 1, Some("cortex-a72"), limits, report, &mut figures);
+    // On another kind of core, whose counter counts less often, what only it has.
+    measure(Run { cores: 1, cpu: Some("cortex-a72"), descriptor: "scenario=bench only=workarounds" });
     figures
 }
 
-/// Everything on the usual kind of core; on another kind, whose counter counts less often, what only it has.
-fn measure(images: &Images, cores: u32, cpu: Option<&str>, limits: Limits, report: &Report, figures: &mut Figures) {
-    let name = format!("bench, {cores} cores{}", cpu.map_or(String::new(), |cpu| format!(" {cpu}")));
-    let task = report.begin(&name);
-    let setup = Setup {
-        cores,
-        cpu: cpu.map(String::from),
-        el2: true,
-        icount: true,
-        policy: &[],
-        debugger: Debugger::None,
-        image: images.image.clone(),
-        payload: images.payload.clone(),
-    };
-    let order = Order {
-        machine: &QEMU_VIRT,
-        setup,
-        descriptor: if cpu.is_some() { "scenario=bench only=workarounds" } else { "scenario=bench" }.into(),
-        end: End::Figures,
-        left_off: false,
-        limits,
-        table: images.table.clone(),
-    };
-    let outcome = order.run(&mut |_, step| task.update(step));
-    for line in &outcome.payload {
-        if let Line::Count(figure, instructions) = Line::parse(line) {
-            figures.insert((figure, cores), instructions);
+/// A machine that is measured, and with what.
+struct Run {
+    cores: u32,
+    /// Another kind of core than usual.
+    cpu: Option<&'static str>,
+    descriptor: &'static str,
+}
+
+impl Run {
+    fn measure(self, images: &Images, limits: Limits, report: &Report, figures: &mut Figures) {
+        let Run { cores, cpu, descriptor } = self;
+        let name = format!("bench, {cores} cores{}", cpu.map_or(String::new(), |cpu| format!(" {cpu}")));
+        let task = report.begin(&name);
+        let setup = Setup {
+            cores,
+            cpu: cpu.map(String::from),
+            el2: true,
+            icount: true,
+            policy: &[],
+            debugger: Debugger::None,
+            image: images.image.clone(),
+            payload: images.payload.clone(),
+        };
+        let order = Order {
+            machine: &QEMU_VIRT,
+            setup,
+            descriptor: descriptor.into(),
+            end: End::Figures,
+            left_off: false,
+            limits,
+            table: images.table.clone(),
+        };
+        let outcome = order.run(&mut |_, step| task.update(step));
+        for line in &outcome.payload {
+            if let Line::Count(figure, instructions) = Line::parse(line) {
+                figures.insert((figure, cores), instructions);
+            }
+        }
+        if let Verdict::Fail(why) = &outcome.verdict {
+            task.end(Mark::Fail, &name, &suite::details(why, &outcome));
         }
     }
-    if let Verdict::Fail(why) = &outcome.verdict {
-        task.end(Mark::Fail, &name, &suite::details(why, &outcome));
+}
+
+/// What grows with the number of cores: instructions of all of them together, and of each.
+fn scale(figures: &Figures) {
+    println!("\n{:36} {:>9} {:>9} {:>9} {:>9}", "instructions", "bring-up", "per core", "stop", "per core");
+    for cores in MANY_CORES {
+        let figure = |name: &str| figures.get(&(name.to_string(), cores)).copied();
+        let shown = |value: Option<u64>| value.map_or("-".into(), |value| value.to_string());
+        let [up, stop] = ["bring_up_all", "stop_all"].map(figure);
+        let each = |value: Option<u64>| shown(value.map(|value| value / u64::from(cores - 1)));
+        let name = format!("all of {cores} cores but one");
+        println!("{name:36} {:>9} {:>9} {:>9} {:>9}", shown(up), each(up), shown(stop), each(stop));
     }
 }
 
@@ -189,7 +223,8 @@ fn table(figures: &Figures) {
         // What is the same with every number of cores is said once.
         let smallest = CORES.iter().find_map(|&fewer| figures.get(&(figure.clone(), fewer)));
         let has_goal = GOALS.iter().any(|goal| goal.figure == figure);
-        let said = known(figure, *cores) || has_goal && smallest == Some(instructions);
+        let said =
+            MANY_CORES.contains(cores) || known(figure, *cores) || has_goal && smallest == Some(instructions);
         if !said {
             println!("{:36} {instructions:>9}", format!("{figure}, {cores} cores"));
         }

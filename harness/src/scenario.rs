@@ -39,6 +39,8 @@ pub struct Scenario {
     pub variant: Variant,
     /// May idle cores suspend in it? Not where it is about suspending, or nothing is idle.
     pub idles: bool,
+    /// Does it take long with few cores already? Then `test` runs it with the usual number only.
+    pub slow: bool,
     /// How it must end.
     pub end: End,
     /// At its end every core but one is OFF: where a machine tells of its cores' power, it must say so.

@@ -185,6 +185,7 @@ impl Pass {
         // A scenario that is without EL2 anyway has been there already.
         jobs.retain(|job| job.scenario.el2 || self.el2);
         jobs.retain(|job| self.only.is_empty() || self.only.contains(&job.scenario.name));
+        jobs.retain(|job| !job.scenario.slow || self.long && job.cores == job.scenario.usual_cores);
         // What does not differ has been there already.
         jobs.retain(|job| job.idle == self.idle);
         jobs.retain(|job| self.long || !job.scenario.repeats.is_some_and(Repeats::is_long));

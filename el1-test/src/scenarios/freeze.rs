@@ -55,7 +55,7 @@ fn one(index: usize) {
     check_frozen(index);
     smp::bring_up_with(index, mishap::KEEP_INTERRUPTS);
     let took = |what: &str, seen: &dyn Fn() -> bool| {
-        check::wait_for(format_args!("core {index} to take the {what} that came while it was frozen"), || seen())
+        check::wait_for(format_args!("core {index} to take the {what} that came while it was frozen"), seen)
     };
     let sgi = took("SGI", &|| percpu::cpu(index).ipis.load(Relaxed) > ipis);
     let alarm = took("clock's interrupt", &|| percpu::cpu(index).alarms.load(Relaxed) > alarms);

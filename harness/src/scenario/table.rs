@@ -31,6 +31,7 @@ const USUAL: Scenario = Scenario {
     holds: false,
     variant: Variant::Standard,
     idles: true,
+    slow: false,
     end: End::Done,
     left_off: false,
 };

@@ -153,12 +153,17 @@ pub const TABLE: &[Scenario] = &[
     Scenario {
         name: "mem-protect-clears-memory",
         story: "MEM_PROTECT: marks all over memory are zero after SYSTEM_RESET; without it they are kept",
+        usual_cores: 2,
+        patience: 2,
+        slow: true,
         ..USUAL
     },
     Scenario {
         name: "mem-protect-clears-memory-warm",
         story: "the same after SYSTEM_RESET2",
         usual_cores: 2,
+        patience: 2,
+        slow: true,
         ..USUAL
     },
     Scenario {
