@@ -12,4 +12,6 @@ fn main() {
     println!("cargo:rustc-link-arg-bin=standstill-fvp-bl31=-Tstandstill-fvp-bl31.ld");
     println!("cargo:rustc-link-arg-bins=-Tdefmt.x");
     println!("cargo:rustc-link-arg-bins=-zmax-page-size=4096");
+    // What is the same is there once.
+    println!("cargo:rustc-link-arg-bins=--icf=all");
 }

@@ -60,8 +60,14 @@ fn next_image() -> u64 {
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
 /// How many cores the machine has.
-#[inline]
+#[inline(never)] // once in the image
 pub fn count() -> usize {
     // No more than there is room for: that is so, and here the compiler sees it.
     COUNT.load(Relaxed).min(crate::MAX_CORES)
+}
+
+/// Whether the machine has a core with this number.
+#[inline]
+pub fn has(index: usize) -> bool {
+    index < COUNT.load(Relaxed)
 }

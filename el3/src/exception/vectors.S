@@ -110,11 +110,73 @@ lower64_sync_1:
 
     full_vector lower64_irq, {unexpected}
     full_vector lower64_fiq, {fiq}
-    full_vector lower64_serror, {unexpected}
+
+// From here on what else there is has its place behind short entries.
+vector lower64_serror
+    b       lower64_irq
+
+// Returns to what the Context at SP says.
+exit_full:
+    ldp     x0, x1, [sp, #{spsr}]
+    msr     spsr_el3, x0
+    msr     elr_el3, x1
+    ldp     x19, x20, [sp, #160]
+    ldp     x21, x22, [sp, #176]
+    ldp     x23, x24, [sp, #192]
+    ldp     x25, x26, [sp, #208]
+    ldp     x27, x28, [sp, #224]
+    ldr     x29, [sp, #240]
+    restore_caller
+    return_below
+
+// Enters a lower level. In: x0 = the calling core's Context, at its place in the core's page.
+.global enter_lower
+enter_lower:
+    mov     sp, x0
+    b       exit_full
+
     full_vector lower32_sync, {lower_sync}
-    full_vector lower32_irq, {unexpected}
+
+vector lower32_irq
+    b       lower64_irq
+
+smc_slow_entry:                     // x0-x18, x30 are saved, the rest is as it was
+    save_rest
+    mov     x0, sp
+    bl      {smc_slow}
+    b       exit_full
+
+lower_sync_slow:
+    save_rest
+    mov     x0, sp
+    bl      {lower_sync}
+    b       exit_full
+
     full_vector lower32_fiq, {fiq}
-    full_vector lower32_serror, {unexpected}
+
+vector lower32_serror
+    b       lower64_irq
+
+// The end of crash_entry. Which core reports? The first.
+which_reports:
+    adrp    x2, {crashing}
+    add     x2, x2, :lo12:{crashing}
+    mrs     x5, tpidr_el3
+    orr     x5, x5, #1
+3:  ldaxr   x3, [x2]
+    cbnz    x3, 4f
+    stxr    w4, x5, [x2]
+    cbnz    w4, 3b
+    adrp    x3, __boot_stack_end
+    mov     sp, x3
+    bl      {crash}
+4:  cmp     x3, x5
+    b.eq    6f
+5:  wfi                             // another core reports
+    b       5b
+6:  adrp    x3, __boot_stack_end    // the report itself has crashed
+    mov     sp, x3
+    bl      {give_up}
     .balign 0x80
 
 // SMCCC_ARCH_WORKAROUND_1 on a core that needs it, which Linux calls very often; else on as usual. Its answer is nothing
@@ -143,38 +205,6 @@ invalidate_predictors:
     isb
     ret
 
-smc_slow_entry:                     // x0-x18, x30 are saved, the rest is as it was
-    save_rest
-    mov     x0, sp
-    bl      {smc_slow}
-    b       exit_full
-
-lower_sync_slow:
-    save_rest
-    mov     x0, sp
-    bl      {lower_sync}
-    // falls through
-
-// Returns to what the Context at SP says.
-exit_full:
-    ldp     x0, x1, [sp, #{spsr}]
-    msr     spsr_el3, x0
-    msr     elr_el3, x1
-    ldp     x19, x20, [sp, #160]
-    ldp     x21, x22, [sp, #176]
-    ldp     x23, x24, [sp, #192]
-    ldp     x25, x26, [sp, #208]
-    ldp     x27, x28, [sp, #224]
-    ldr     x29, [sp, #240]
-    restore_caller
-    return_below
-
-// Enters a lower level. In: x0 = the calling core's Context, at its place in the core's page.
-.global enter_lower
-enter_lower:
-    mov     sp, x0
-    b       exit_full
-
 // A crash. In: SP_EL0 = the old x0, x0 = where to save all registers: the lowest part of the core's page (below what its
 // stack normally reaches), or the boot frame if the core has none yet, plus 16 times the cause. Goes on with the boot
 // stack, which only one core gets.
@@ -200,22 +230,4 @@ crash_entry:
     mrs     x2, elr_el3
     mov     x3, sp
     stp     x2, x3, [x0, #256]
-    // Which core reports? The first.
-    adrp    x2, {crashing}
-    add     x2, x2, :lo12:{crashing}
-    mrs     x5, tpidr_el3
-    orr     x5, x5, #1
-3:  ldaxr   x3, [x2]
-    cbnz    x3, 4f
-    stxr    w4, x5, [x2]
-    cbnz    w4, 3b
-    adrp    x3, __boot_stack_end
-    mov     sp, x3
-    bl      {crash}
-4:  cmp     x3, x5
-    b.eq    6f
-5:  wfi                             // another core reports
-    b       5b
-6:  adrp    x3, __boot_stack_end    // the report itself has crashed
-    mov     sp, x3
-    bl      {give_up}
+    b       which_reports

@@ -1,6 +1,6 @@
 // What the compiler calls to copy and to fill memory. Short: compiler_builtins' own, made to be fast, take ten times the room.
 // Every access is aligned, as EL3 wants it. Clobbers x1-x5 only.
-.section .text.memcpy, "ax"
+.section .text.gap.memcpy, "ax"
 .global memcpy
 memcpy:                             // (x0 = to, x1 = from, x2 = bytes) -> x0 = to
     mov     x3, x0

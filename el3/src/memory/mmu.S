@@ -1,6 +1,6 @@
 // Turns EL3 translation and caches on, with the tables of memory/mod.rs. Needs no stack.
 // In: x30. Clobbers x0. Runs with translation off, from code that is mapped at its physical address.
-.section .text.mmu_on, "ax"
+.section .text.gap.mmu_on, "ax"
 .global mmu_on
 mmu_on:
     ldr     x0, ={mair}

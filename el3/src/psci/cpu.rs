@@ -13,16 +13,22 @@ use platform::topology::AFFINITY_MASK;
 use smp_stop::{Claim, Core, Owner, StartError, State, Untaken};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
-#[inline(always)]
+#[inline(never)] // once in the image, but for calls that have to be fast
 pub fn core_of(mpidr: u64) -> Option<Core> {
+    find_core(mpidr)
+}
+
+/// [`core_of`], where it has to be fast.
+#[inline(always)]
+pub fn find_core(mpidr: u64) -> Option<Core> {
     let index = machine::core_index(mpidr)?;
-    if index < crate::boot::count() { Core::new(index) } else { None }
+    if crate::boot::has(index) { Core::new(index) } else { None }
 }
 
 /// Whether CPU_ON has nothing to do (ALREADY_ON). Everything else about it may wait, see [`on`].
 #[inline]
 pub fn is_already_on(target: u64, entry: u64, caller: Owner) -> bool {
-    let Some(target) = core_of(target) else { return false };
+    let Some(target) = find_core(target) else { return false };
     address::is_entry(entry) && COORDINATOR.state(target).is_on() && !is_left_behind(target, caller)
 }
 
@@ -133,7 +139,7 @@ pub fn freeze(me: &PerCore) -> ! {
 /// AFFINITY_INFO (DEN0022, 5.1.5).
 #[inline(always)]
 pub fn affinity_info(mpidr: u64, level: u64) -> Answer {
-    match core_of(mpidr) {
+    match find_core(mpidr) {
         Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.state(core))),
         _ => affinity_of_group(mpidr, level),
     }

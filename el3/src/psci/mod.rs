@@ -116,40 +116,49 @@ mod target {
     use crate::smccc::{Handler, Path, unknown};
     use arm_psci::{ErrorCode, FunctionId};
 
-    /// By slot: what carries the function out.
-    static HANDLERS: [Handler; SLOTS] = {
-        let mut table: [Handler; SLOTS] = [unknown; SLOTS];
+    /// What carries a function out: by slot which of the handlers, and these, the first for what does not exist. In one, for
+    /// the sake of fast calls: one address leads to both.
+    struct Table {
+        which: [u8; SLOTS],
+        handlers: [Handler; 16],
+    }
+
+    static TABLE: Table = {
+        let mut table = Table { which: [0; SLOTS], handlers: [unknown; 16] };
+        let handlers: [Handler; 8] =
+            [slow, version, psci_features, migrate_info_type, affinity_info32, affinity_info64, cpu_on32, cpu_on64];
+        let mut number = 0;
+        while number < handlers.len() {
+            table.handlers[1 + number] = handlers[number];
+            number += 1;
+        }
         let mut number = 0;
         while number < FUNCTIONS.len() {
             let function = FUNCTIONS[number].0;
-            table[slot(function as u32)] = handler(function);
+            table.which[slot(function as u32)] = match function {
+                FunctionId::PsciVersion => 2,
+                FunctionId::PsciFeatures => 3,
+                FunctionId::MigrateInfoType => 4,
+                FunctionId::AffinityInfo32 => 5,
+                FunctionId::AffinityInfo64 => 6,
+                FunctionId::CpuOn32 => 7,
+                FunctionId::CpuOn64 => 8,
+                // They are rare, or wait, or do not return: see `calls`.
+                _ => 1,
+            };
             number += 1;
         }
         table
     };
 
-    const fn handler(function: FunctionId) -> Handler {
-        match function {
-            FunctionId::PsciVersion => version,
-            FunctionId::PsciFeatures => psci_features,
-            FunctionId::MigrateInfoType => migrate_info_type,
-            FunctionId::AffinityInfo32 => affinity_info32,
-            FunctionId::AffinityInfo64 => affinity_info64,
-            FunctionId::CpuOn32 => cpu_on32,
-            FunctionId::CpuOn64 => cpu_on64,
-            // They are rare, or wait, or do not return: see `calls`.
-            _ => slow,
-        }
-    }
-
     /// The handler of a PSCI id.
     #[inline(always)]
     pub fn find(id: u32) -> Handler {
-        HANDLERS[slot(id)]
+        TABLE.handlers[usize::from(TABLE.which[slot(id)]) % TABLE.handlers.len()]
     }
 
     extern "C" fn version(_: u64, _: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        if owner::is_new(percore::this(), owner::caller()) {
+        if owner::is_new(percore::this(), owner::find_caller()) {
             return Path::Slow;
         }
         context.answer(VERSION);
@@ -157,7 +166,7 @@ mod target {
     }
 
     extern "C" fn psci_features(_: u64, x1: u64, _: u64, _: u64, context: &mut Context) -> Path {
-        if owner::is_new(percore::this(), owner::caller()) {
+        if owner::is_new(percore::this(), owner::find_caller()) {
             return Path::Slow;
         }
         context.answer(features(x1 as u32));
@@ -169,8 +178,8 @@ mod target {
         Path::Done
     }
 
-    extern "C" fn affinity_info32(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
-        done(cpu::affinity_info(u64::from(x1 as u32), u64::from(x2 as u32)), context)
+    extern "C" fn affinity_info32(x0: u64, x1: u64, x2: u64, x3: u64, context: &mut Context) -> Path {
+        affinity_info64(x0, u64::from(x1 as u32), x2, x3, context)
     }
 
     extern "C" fn affinity_info64(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
@@ -183,7 +192,7 @@ mod target {
     }
 
     extern "C" fn cpu_on64(_: u64, x1: u64, x2: u64, _: u64, context: &mut Context) -> Path {
-        let caller = owner::caller();
+        let caller = owner::find_caller();
         if owner::is_new(percore::this(), caller) || !cpu::is_already_on(x1, x2, caller) {
             return Path::Slow;
         }

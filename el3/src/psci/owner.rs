@@ -66,8 +66,14 @@ mod target {
     use smp_stop::Owner;
 
     /// Who makes the SMC that is being answered.
-    #[inline(always)]
+    #[inline(never)] // once in the image, but for calls that have to be fast
     pub fn caller() -> Owner {
+        find_caller()
+    }
+
+    /// [`caller`], where it has to be fast.
+    #[inline(always)]
+    pub fn find_caller() -> Owner {
         let Some(regime) = Regime::of(SPSR_EL3.get(), || HCR_EL2.get()) else { return Owner::NONE };
         match regime {
             Regime::El1 => regime.owner(SCTLR_EL1.get(), TTBR1_EL1.get()),
@@ -104,7 +110,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{caller, is_new, settle};
+pub use target::{caller, find_caller, is_new, settle};
 
 #[cfg(test)]
 mod tests {

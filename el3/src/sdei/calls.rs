@@ -9,7 +9,7 @@ use crate::boot::lower;
 use crate::context::{Context, spsr};
 use crate::gic::routed::{Interrupt, end_of_spis};
 use crate::percore::{self, PerCore};
-use crate::psci::cpu::core_of;
+use crate::psci::cpu::find_core;
 use crate::smccc::Path;
 use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::*;
@@ -109,7 +109,7 @@ fn event(number: u32) -> Result<Event, Error> {
 #[inline(never)]
 fn core(affinity: u64) -> Result<Core, Error> {
     const NOT_AFFINITY: u64 = 1 << 31 | 1 << 30 | 1 << 24;
-    core_of(affinity & !NOT_AFFINITY).ok_or(Error::InvalidParameters)
+    find_core(affinity & !NOT_AFFINITY).ok_or(Error::InvalidParameters)
 }
 
 fn register(me: &PerCore, number: u32, entry: u64, argument: u64, context: &Context) -> Answer {

@@ -32,6 +32,7 @@ fn exists(of: &PerCore) -> bool {
 }
 
 /// (reason, epoch) of the core's last stop by force.
+#[inline(never)] // once in the image
 pub fn last(of: &PerCore) -> Option<(u64, u64)> {
     const REASON: usize = core::mem::offset_of!(StopRecord, reason) / 8;
     const EPOCH: usize = core::mem::offset_of!(StopRecord, epoch) / 8;

@@ -1,19 +1,15 @@
 //! Adds nodes and properties to a flattened tree, by copying it.
 
-use super::{BEGIN_NODE, END, END_NODE, Item, MAGIC, PROPERTY, Tree, is};
+use super::{BEGIN_NODE, END, END_NODE, Item, MAGIC, PROPERTY, Tree, is, text};
 
 /// The names of all properties that are added, each with a NUL.
 static STRINGS: &[u8] = b"compatible\0method\0enable-method\0#address-cells\0#size-cells\0ranges\0reg\0no-map\0\
     bootargs\0linux,initrd-start\0linux,initrd-end\0cpu-idle-states\0entry-method\0phandle\0arm,psci-suspend-param\0\
     entry-latency-us\0exit-latency-us\0min-residency-us\0local-timer-stop\0";
 
-/// The name of a property that can be added.
+/// The name of a property that can be added, by where it is in [`STRINGS`].
 #[derive(Clone, Copy, Debug)]
-pub struct Name {
-    text: &'static [u8],
-    /// Where it is in [`STRINGS`].
-    position: usize,
-}
+pub struct Name(usize);
 
 impl Name {
     /// To be evaluated by the compiler, which fails if the name is not in `STRINGS`.
@@ -25,11 +21,14 @@ impl Name {
                 same += 1;
             }
             if same == text.len() && STRINGS[position + same] == 0 {
-                // The same bytes, so that they are in the image once.
-                return Self { text: STRINGS.split_at(position).1.split_at(same).0, position };
+                return Self(position);
             }
             position += 1;
         }
+    }
+
+    fn text(self) -> &'static [u8] {
+        STRINGS.get(self.0..).and_then(text).unwrap_or(&[])
     }
 }
 
@@ -114,7 +113,7 @@ fn nodes(tree: Tree, root: &Node, out: &mut Writer) -> Result<(), Error> {
             Item::Property(name, position, value) => {
                 let node = open.get(depth.wrapping_sub(1)).copied().flatten();
                 if !node
-                    .is_some_and(|(node, _)| node.properties.iter().any(|property| is(name, property.name.text)))
+                    .is_some_and(|(node, _)| node.properties.iter().any(|property| is(name, property.name.text())))
                 {
                     out.property(position as usize, value);
                 }
@@ -176,7 +175,7 @@ impl Writer<'_> {
         self.put(name);
         self.put_aligned(&[0]);
         for Property { name, value } in node.map_or(&[][..], |node| node.properties) {
-            self.property(self.old_strings + name.position, value);
+            self.property(self.old_strings + name.0, value);
         }
     }
 
