@@ -81,7 +81,8 @@ impl PowerState {
 
     /// What is asked for at a level.
     pub const fn local(self, level: usize) -> Local {
-        Local::from_bits((self.0 >> (4 * level as u32 & 0xc) & 0xf) as u64)
+        let shift = (4 * level as u32) & 0xc;
+        Local::from_bits((self.0 >> shift & 0xf) as u64)
     }
 
     /// The highest level that is to change.

@@ -11,7 +11,6 @@ pub struct Residency {
     past: [Past; 2],
 }
 
-#[derive(Default)]
 struct Past {
     count: AtomicU64,
     ticks: AtomicU64,
@@ -20,8 +19,10 @@ struct Past {
 impl Residency {
     /// It runs, and always did.
     pub const fn new() -> Self {
-        const NEVER: Past = Past { count: AtomicU64::new(0), ticks: AtomicU64::new(0) };
-        Self { now: AtomicU64::new(0), past: [NEVER; 2] }
+        Self {
+            now: AtomicU64::new(0),
+            past: [const { Past { count: AtomicU64::new(0), ticks: AtomicU64::new(0) } }; 2],
+        }
     }
 
     /// Begins anew, at boot.

@@ -7,7 +7,7 @@ static STRINGS: &[u8] = b"compatible\0method\0enable-method\0#address-cells\0#si
     bootargs\0linux,initrd-start\0linux,initrd-end\0cpu-idle-states\0entry-method\0phandle\0arm,psci-suspend-param\0\
     entry-latency-us\0exit-latency-us\0min-residency-us\0local-timer-stop\0";
 
-/// The name of a property that can be added, by where it is in [`STRINGS`].
+/// The name of a property that can be added, by where it is in `STRINGS`.
 #[derive(Clone, Copy, Debug)]
 pub struct Name(usize);
 
