@@ -15,8 +15,11 @@ use smp_stop::Owner;
 
 /// Where and how a core is to start, left by the one that starts it.
 pub struct Mailbox {
-    /// Which start it is, never 0; 0: the rest is not valid.
+    /// Which start the rest is of; 0: of none.
     number: AtomicU64,
+    /// The number of the message that the core has taken. Only the core itself writes it, so that no message is lost that comes
+    /// while it takes an older one.
+    taken: AtomicU64,
     big_endian: AtomicU32,
     entry: AtomicU64,
     context_id: AtomicU64,
@@ -37,11 +40,12 @@ impl Mailbox {
     /// Nothing in it.
     pub fn clear(&self) {
         self.number.store(0, Relaxed);
+        self.taken.store(0, Relaxed);
     }
 
-    /// Leaves the message of a start with this number. Only the core that claimed the owner of the mailbox
-    /// (`Coordinator::start_as`) may, or the owner itself. One that is given up (`Coordinator::start_again`) was
-    /// made more than a second ago, so its message is not just being written.
+    /// Leaves the message of a start with this number, which is never 0. Only the core that claimed the owner of the mailbox
+    /// (`Coordinator::start_as`) may, or the owner itself. The number is last: a start is given up only when it is there
+    /// ([`Mailbox::is_of`]), so nobody writes a message while another one does.
     pub fn put(&self, start: Start, number: u64) {
         self.entry.store(start.entry, Relaxed);
         self.context_id.store(start.context_id, Relaxed);
@@ -49,19 +53,36 @@ impl Mailbox {
         self.number.store(number, Release);
     }
 
+    /// Whether the message of the start with this number has been left, taken or not.
+    pub fn is_of(&self, number: u64) -> bool {
+        self.number.load(Acquire) == number
+    }
+
+    /// Takes the message back, if it is of this start.
+    #[cfg(any(feature = "fvp", test))]
+    pub fn withdraw(&self, number: u64) {
+        let _ = self.number.compare_exchange(number, 0, AcqRel, Relaxed);
+    }
+
     /// Takes the message, if there is one, and its number.
     pub fn take(&self) -> Option<(Start, u64)> {
         let number = self.number.load(Acquire);
-        if number == 0 {
+        if number == 0 || number == self.taken.load(Relaxed) {
             return None;
         }
-        self.number.store(0, Relaxed);
+        self.taken.store(number, Relaxed);
         let start = Start {
             entry: self.entry.load(Relaxed),
             context_id: self.context_id.load(Relaxed),
             big_endian: self.big_endian.load(Relaxed) != 0,
         };
         Some((start, number))
+    }
+
+    /// Test only: nobody will find the message.
+    #[cfg(feature = "lost-start")]
+    fn lose(&self) {
+        self.taken.store(self.number.load(Relaxed), Relaxed);
     }
 }
 
@@ -118,10 +139,10 @@ mod target {
         target.start.put(start, claim.number());
         #[cfg(feature = "lost-start")]
         if !super::LOST.swap(true, Relaxed) {
-            target.start.clear();
+            target.start.lose();
             return true;
         }
-        driver::wake(me, target)
+        driver::wake(me, target, claim)
     }
 
     /// The calling core turns OFF, and starts again when it is started. Everything else about its old life is settled.
@@ -204,6 +225,7 @@ mod tests {
     fn a_message_is_taken_once() {
         let mailbox = Mailbox {
             number: AtomicU64::new(0),
+            taken: AtomicU64::new(0),
             big_endian: AtomicU32::new(0),
             entry: AtomicU64::new(0),
             context_id: AtomicU64::new(0),
@@ -212,6 +234,13 @@ mod tests {
         let start = Start { entry: 0x8000_0000, context_id: 7, big_endian: true };
         mailbox.put(start, 5);
         assert_eq!(mailbox.take(), Some((start, 5)));
+        assert_eq!(mailbox.take(), None);
+        assert!(mailbox.is_of(5) && !mailbox.is_of(6));
+        mailbox.put(start, 6);
+        mailbox.withdraw(5);
+        assert_eq!(mailbox.take(), Some((start, 6)));
+        mailbox.put(start, 7);
+        mailbox.withdraw(7);
         assert_eq!(mailbox.take(), None);
     }
 }

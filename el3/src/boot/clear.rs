@@ -25,13 +25,13 @@ pub fn gaps<E>(
 #[cfg(target_os = "none")]
 mod target {
     use super::gaps;
-    use crate::memory::{Builder, MapError};
+    use crate::memory::{self, Builder, MapError};
     use crate::percore::PAGE;
     use aarch64_cpu::asm::barrier;
     use core::ops::Range;
     use platform::machine;
 
-    /// Clears all memory below `end` that the machine can have. `tree` is how many bytes the device tree has.
+    /// Clears all memory below `end` that the machine can have, as far as EL3 reaches. `tree` is how many bytes the device tree has.
     pub fn clear(map: &mut Builder, end: u64, tree: usize) -> Result<(), MapError> {
         let page = |address: u64| address.next_multiple_of(PAGE as u64);
         let tree = machine::DEVICE_TREE as u64..page((machine::DEVICE_TREE + tree) as u64);
@@ -46,7 +46,7 @@ mod target {
         // It may be mapped as one block, of which there are no pieces.
         map.close(machine::BOOT_RAM as u64..(machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64)?;
         for (start, limit) in machine::MEMORY {
-            let range = start..limit.min(end);
+            let range = start..limit.min(end).min(memory::REACH);
             gaps(range, &[tree.clone(), image.clone()], |gap| {
                 map.open(gap.clone())?;
                 zero(gap.clone());
@@ -68,7 +68,7 @@ mod target {
             // SAFETY: the range is mapped, its ends are page-aligned, and it belongs to the levels below, of which nobody runs.
             unsafe { core::arch::asm!("dc zva, {}", in(reg) address, options(nostack, preserves_flags)) };
         }
-        crate::memory::clean(range.start as usize, (range.end - range.start) as usize);
+        memory::clean(range.start as usize, (range.end - range.start) as usize);
         barrier::dsb(barrier::SY);
     }
 }

@@ -5,7 +5,7 @@ use super::{COUNT, clear, handover, lower};
 use crate::memory::{self, Builder};
 use crate::percore::{self, PerCore, SHARED_OFFSET};
 use crate::power;
-use crate::psci::memory::is_protected;
+use crate::psci::memory::protected_end;
 use crate::psci::{address, suspend};
 use crate::stop::{COORDINATOR, policy};
 use crate::{MAX_CORES, exception, gic, log, smccc};
@@ -26,9 +26,9 @@ pub extern "C" fn cold_boot() -> ! {
     let machine = handover::device_tree().map(Tree::machine);
     let memory_end = machine.map_or(machine::MEMORY_END, |machine| machine.memory_end);
     address::set_dram_end(memory_end);
-    let is_cleared = is_protected();
-    if is_cleared {
-        let Ok(()) = clear::clear(&mut map, memory_end, handover::tree_extent()) else {
+    let protected_end = protected_end();
+    if let Some(end) = protected_end {
+        let Ok(()) = clear::clear(&mut map, end.max(memory_end), handover::tree_extent()) else {
             panic!("cannot clear memory")
         };
     }
@@ -43,7 +43,7 @@ pub extern "C" fn cold_boot() -> ! {
 
     let me = boot_core();
     // From here on there is a core to tell it.
-    if is_cleared {
+    if protected_end.is_some() {
         defmt::info!("memory cleared");
     }
     machine::init_core();

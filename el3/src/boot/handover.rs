@@ -75,11 +75,11 @@ pub fn device_tree() -> Option<Tree<'static>> {
     Tree::new(bytes)
 }
 
-/// How many bytes the tree that the machine left has; 0 if there is none.
+/// How many bytes the tree that the machine left has; 0 if there is none, or if it cannot be one.
 pub fn tree_extent() -> usize {
     // SAFETY: as in `device_tree`.
     let bytes = unsafe { core::slice::from_raw_parts(machine::DEVICE_TREE as *const u8, machine::DEVICE_TREE_MAX) };
-    Tree::extent(bytes).unwrap_or(0)
+    Tree::extent(bytes).filter(|&extent| extent <= machine::DEVICE_TREE_MAX).unwrap_or(0)
 }
 
 /// Prepares the next image, and says how to enter it. `machine` is what the tree says, if there is one.

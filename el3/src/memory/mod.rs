@@ -40,10 +40,13 @@ const SCTLR_SA: u64 = 1 << 3;
 const SCTLR_I: u64 = 1 << 12;
 const SCTLR_WXN: u64 = 1 << 19;
 
+/// Addresses that EL3 can have mapped are below this ([`TCR`]).
+pub const REACH: u64 = 1 << 39;
+
 /// How many tables there is room for. The root; for QEMU's `virt` three of level 2 for 0 to 3 GiB, for the core
 /// windows and for the second redistributor region; at level 3 flash, two of devices, RAM, and two of windows. Some
 /// spare for other machines.
-const TABLES_MAX: usize = 14;
+const TABLES_MAX: usize = 16;
 
 const ENTRIES: usize = 512;
 

@@ -11,7 +11,7 @@ use crate::stop::{self, COORDINATOR};
 use crate::{exception, gic, log};
 use aarch64_cpu::asm::barrier;
 use platform::machine::power;
-use smp_stop::{Core, State};
+use smp_stop::{Claim, Core, State};
 
 core::arch::global_asm!(include_str!("down.S"));
 
@@ -21,10 +21,11 @@ const PATIENCE: u64 = 1_000_000;
 const FRAMES: usize = 16;
 
 /// Gives power to a core that is OFF and has a message.
-pub fn wake(me: Core, target: &PerCore) -> bool {
-    if !has_lost_power(me, target) {
+pub fn wake(me: Core, target: &PerCore, claim: Claim) -> bool {
+    // Somebody may have given the start up meanwhile, and made another.
+    if !has_lost_power(me, target) || COORDINATOR.pending(target.core()) != Some(claim) {
         defmt::error!("core {=u64} does not lose its power", target.core().index() as u64);
-        target.start.clear();
+        target.start.withdraw(claim.number());
         return false;
     }
     // The message is there before the core is.

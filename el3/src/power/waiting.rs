@@ -6,10 +6,10 @@ use crate::percore::PerCore;
 use crate::stop::COORDINATOR;
 use crate::{exception, gic, log};
 use aarch64_cpu::asm::barrier;
-use smp_stop::Core;
+use smp_stop::{Claim, Core};
 
 /// Makes a core look into its mailbox.
-pub fn wake(_me: Core, target: &PerCore) -> bool {
+pub fn wake(_me: Core, target: &PerCore, _claim: Claim) -> bool {
     gic::interrupt(target);
     true
 }

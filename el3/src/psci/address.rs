@@ -11,6 +11,11 @@ pub fn set_dram_end(end: u64) {
     DRAM_END.store(end, Relaxed);
 }
 
+/// Where non-secure RAM ends.
+pub fn dram_end() -> u64 {
+    DRAM_END.load(Relaxed)
+}
+
 /// Whether a core may start at this address in AArch64 state (DEN0022, 5.1.4: INVALID_ADDRESS if not).
 #[inline(always)]
 pub fn is_entry(address: u64) -> bool {

@@ -103,7 +103,10 @@ fn claim_off(me: Core, target: Core, caller: Owner) -> Result<Claim, StartError>
             return Err(StartError::Denied);
         }
         if patience.is_none_or(|ticks| power::now().wrapping_sub(began) >= ticks) {
-            let Some(lost) = pending.filter(|_| refused == StartError::OnPending) else { return Err(refused) };
+            // As long as its message is not there, the starter is still at it.
+            let is_lost =
+                |lost: &Claim| refused == StartError::OnPending && percore::of(target).start.is_of(lost.number());
+            let Some(lost) = pending.filter(is_lost) else { return Err(refused) };
             return COORDINATOR.start_again(me, target, caller, lost);
         }
         stop::relax();
@@ -149,20 +152,24 @@ pub fn affinity_info(mpidr: u64, level: u64) -> Answer {
 #[cold]
 #[inline(never)]
 fn affinity_of_group(mpidr: u64, level: u64) -> Answer {
-    let ignored = match level {
-        1 => 0xff,
-        2 => 0xffff,
-        3 => 0xff_ffff,
-        _ => return Err(ErrorCode::InvalidParameters),
-    };
-    if mpidr & !AFFINITY_MASK != 0 {
+    if !(1..=3).contains(&level) || mpidr & !AFFINITY_MASK != 0 {
         return Err(ErrorCode::InvalidParameters);
     }
-    let all = (0..crate::boot::count()).filter_map(Core::new);
-    let members = all.filter(|&core| (percore::of(core).mpidr() ^ mpidr) & AFFINITY_MASK & !ignored == 0);
-    // ON is 0, OFF 1, ON_PENDING 2.
-    let rank = |&state: &u64| [0, 2, 1][state as usize % 3];
-    members.map(|core| affinity_state(COORDINATOR.state(core))).min_by_key(rank).ok_or(ErrorCode::InvalidParameters)
+    let named = AFFINITY_MASK & u64::MAX << (8 * level & 63);
+    let mut answer = Err(ErrorCode::InvalidParameters);
+    for core in (0..crate::boot::count()).filter_map(Core::new) {
+        if (percore::of(core).mpidr() ^ mpidr) & named != 0 {
+            continue;
+        }
+        let state = COORDINATOR.state(core);
+        if state.is_on() {
+            return Ok(affinity_state(state));
+        }
+        if state == State::OnPending || answer.is_err() {
+            answer = Ok(affinity_state(state));
+        }
+    }
+    answer
 }
 
 /// A state as AFFINITY_INFO has it.

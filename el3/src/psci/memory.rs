@@ -2,8 +2,10 @@
 //! anybody sees it. `boot::clear` does.
 
 use super::{Answer, address};
+use crate::memory::{REACH, clean};
 use arm_psci::ErrorCode;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use platform::machine;
 
 /// What [`PROTECTED`] has in it while memory is protected. Anything else means that it is not: there is no telling what is in
 /// memory after power-on.
@@ -13,8 +15,17 @@ const YES: u64 = u64::from_le_bytes(*b"protect!");
 #[unsafe(link_section = ".kept")]
 static PROTECTED: AtomicU64 = AtomicU64::new(0);
 
+/// Where non-secure RAM ended when it was protected: the next device tree may say something else.
+#[unsafe(link_section = ".kept")]
+static END: AtomicU64 = AtomicU64::new(0);
+
+/// Where the memory ends that is to be cleared at boot, if it is.
+pub fn protected_end() -> Option<u64> {
+    is_protected().then(|| END.load(Relaxed))
+}
+
 /// Whether memory is to be cleared at boot.
-pub fn is_protected() -> bool {
+fn is_protected() -> bool {
     PROTECTED.load(Relaxed) == YES
 }
 
@@ -22,10 +33,19 @@ pub fn is_protected() -> bool {
 pub fn protect(enable: u64) -> Answer {
     let now = match enable {
         0 => 0,
-        1 => YES,
+        // More than this cannot be cleared.
+        1 if address::dram_end() <= REACH => YES,
+        1 => return Err(ErrorCode::NotSupported),
         _ => return Err(ErrorCode::InvalidParameters),
     };
-    Ok(u64::from(PROTECTED.swap(now, Relaxed) == YES))
+    END.store(address::dram_end(), Relaxed);
+    let was = PROTECTED.swap(now, Relaxed);
+    if machine::HAS_CACHES {
+        // A reset empties them.
+        clean((&raw const PROTECTED).addr(), 8);
+        clean((&raw const END).addr(), 8);
+    }
+    Ok(u64::from(was == YES))
 }
 
 /// MEM_PROTECT_CHECK_RANGE: all memory of the levels below is protected, or nothing is; so it can be, wherever it is.

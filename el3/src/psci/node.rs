@@ -75,10 +75,14 @@ pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), Er
         if !is_last(core, state.last()) {
             return Err(ErrorCode::Denied);
         }
-        // A core that rests less deeply than the node is to does not fit it.
+        // A core that rests less deeply than the node is to does not fit it; nor does another cluster.
         let fits = |level: usize| {
             let mut suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
-            suspended.all(|other| asked(other).local(0) >= state.local(level))
+            suspended.all(|other| {
+                let is_elsewhere = level == 2 && !members(core, 1).any(|mate| mate == other);
+                asked(other).local(0) >= state.local(level)
+                    && (!is_elsewhere || node(other, 1).state() >= state.local(2))
+            })
         };
         if !(1..=state.deepest()).all(fits) {
             return Err(ErrorCode::InvalidParameters);
@@ -121,12 +125,21 @@ pub fn hw_state(mpidr: u64, level: u32) -> Answer {
     let Some(core) = core_of(mpidr).filter(|_| level < LEVELS) else {
         return Err(ErrorCode::InvalidParameters);
     };
-    let state = match node(core, level).state() {
-        Local::Standby => HwState::Standby,
-        Local::PowerDown => HwState::Off,
-        Local::Run if members(core, level).all(|member| COORDINATOR.state(member) == State::Off) => HwState::Off,
-        Local::Run => HwState::On,
-    };
+    let mut state = HwState::Off;
+    for member in members(core, level) {
+        match COORDINATOR.state(member) {
+            State::Off => {}
+            State::Suspended => {
+                state = match node(core, level).state() {
+                    Local::Run => HwState::On,
+                    Local::Standby => HwState::Standby,
+                    Local::PowerDown => HwState::Off,
+                }
+            }
+            // One that was started since need not be in the node's note yet.
+            State::On | State::OnPending => return Ok(HwState::On as u64),
+        }
+    }
     Ok(state as u64)
 }
 

@@ -7,9 +7,9 @@ use super::power_state::PowerState;
 use super::{Answer, cpu, node};
 use crate::context::Context;
 use crate::percore::PerCore;
-use crate::power;
+use crate::power::{self, Start};
 use crate::stop::{self, COORDINATOR};
-use crate::{boot, exception, gic};
+use crate::{boot, exception, gic, sdei};
 use arm_psci::ErrorCode;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use smp_stop::{Admission, Core, State};
@@ -19,15 +19,12 @@ static OS_INITIATED: AtomicBool = AtomicBool::new(false);
 /// Some core has called CPU_SUSPEND since that was last changed.
 static SUSPENDED: AtomicBool = AtomicBool::new(false);
 
-/// The number of a message that a core leaves for itself.
-const OWN: u64 = 1;
-
 /// CPU_SUSPEND (DEN0022, 5.1.2). Returns from standby; from power-down only if it is refused.
 pub fn cpu(me: &PerCore, context: &mut Context, power_state: u32, entry: u64, context_id: u64) -> Answer {
     let os_initiated = OS_INITIATED.load(Relaxed);
     let state = PowerState::request(power_state, os_initiated).ok_or(ErrorCode::InvalidParameters)?;
     if state.is_power_down() {
-        me.resume.put(cpu::start(entry, context_id)?, OWN);
+        leave(me, cpu::start(entry, context_id)?);
     }
     SUSPENDED.store(true, Relaxed);
     suspend(me, context, state, os_initiated)
@@ -35,18 +32,24 @@ pub fn cpu(me: &PerCore, context: &mut Context, power_state: u32, entry: u64, co
 
 /// CPU_DEFAULT_SUSPEND (DEN0022, 5.1.14): the core loses its power, its cluster does not.
 pub fn default(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
-    me.resume.put(cpu::start(entry, context_id)?, OWN);
+    leave(me, cpu::start(entry, context_id)?);
     suspend(me, context, PowerState::CORE_DOWN, false)
 }
 
 /// SYSTEM_SUSPEND (DEN0022, 5.1.18): every other core must be OFF.
 pub fn system(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
-    me.resume.put(cpu::start(entry, context_id)?, OWN);
+    leave(me, cpu::start(entry, context_id)?);
     // Nobody else runs who could start one after this.
     if !node::is_alone(me.core()) {
         return Err(ErrorCode::Denied);
     }
     suspend(me, context, PowerState::SYSTEM_DOWN, false)
+}
+
+/// Leaves a message for the core itself.
+fn leave(me: &PerCore, start: Start) {
+    me.resume.clear();
+    me.resume.put(start, 1);
 }
 
 fn suspend(me: &PerCore, context: &mut Context, state: PowerState, os_initiated: bool) -> Answer {
@@ -78,6 +81,8 @@ fn wake(me: &PerCore, context: &Context) {
 /// The calling core was in power-down and has its power again: it begins anew, where it asked to.
 pub fn resume(me: &PerCore, context: &Context) -> ! {
     wake(me, context);
+    // What was to be handled there may not be mapped any more, nor its vectors be where they were.
+    sdei::mask(me);
     // It is always there: whoever suspends in power-down has left it.
     let Some((start, _)) = me.resume.take() else { power::off() };
     power::enter(me, start)

@@ -110,6 +110,13 @@ pub fn settle(me: &PerCore, context: &mut Context) {
     let_in(me);
 }
 
+/// The core begins anew after a power-down: as masked as after a start, with its events as they were.
+#[inline(never)]
+pub fn mask(me: &PerCore) {
+    own(me).mask();
+    let_in(me);
+}
+
 /// Lets in the interrupts that can be delegated now, and keeps out the others. To be called after every change.
 #[inline(never)]
 pub fn let_in(me: &PerCore) {

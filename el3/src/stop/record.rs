@@ -24,6 +24,10 @@ pub fn keep(me: &PerCore, context: &Context, reason: u64, epoch: u64) {
         word.store(u64::from_le_bytes(whole), Relaxed);
     }
     first.store(MAGIC, Release);
+    if platform::machine::HAS_CACHES {
+        // It is to outlive a reset, which empties them.
+        crate::memory::clean(me.record.as_ptr().addr(), WORDS * 8);
+    }
 }
 
 /// Whether the core has a record that this monitor can have written.
