@@ -15,7 +15,7 @@ use smp_stop::Owner;
 
 /// Where and how a core is to start, left by the one that starts it.
 pub struct Mailbox {
-    /// Which start the rest is of; 0: of none.
+    /// Which start the rest is of. The one that was taken last: there is no message.
     number: AtomicU64,
     /// The number of the message that the core has taken. Only the core itself writes it, so that no message is lost that comes
     /// while it takes an older one.
@@ -61,13 +61,13 @@ impl Mailbox {
     /// Takes the message back, if it is of this start.
     #[cfg(any(feature = "fvp", test))]
     pub fn withdraw(&self, number: u64) {
-        let _ = self.number.compare_exchange(number, 0, AcqRel, Relaxed);
+        let _ = self.number.compare_exchange(number, self.taken.load(Relaxed), AcqRel, Relaxed);
     }
 
     /// Takes the message, if there is one, and its number.
     pub fn take(&self) -> Option<(Start, u64)> {
         let number = self.number.load(Acquire);
-        if number == 0 || number == self.taken.load(Relaxed) {
+        if number == self.taken.load(Relaxed) {
             return None;
         }
         self.taken.store(number, Relaxed);
@@ -104,9 +104,9 @@ impl Frozen {
         self.is.store(true, Relaxed);
     }
 
-    /// Whether the core is frozen, and `owner` is still its owner.
-    pub fn is_kept_for(&self, owner: Owner) -> bool {
-        self.is.load(Relaxed) && self.owner.load(Relaxed) == owner.number()
+    /// Whether the core is frozen, and `owner`, who is asked only if it is, is still its owner.
+    pub fn is_kept_for(&self, owner: impl FnOnce() -> Owner) -> bool {
+        self.is.load(Relaxed) && self.owner.load(Relaxed) == owner().number()
     }
 }
 
@@ -184,7 +184,7 @@ mod target {
 
     /// Whether what is pending for the calling core outlives this OFF state.
     pub fn keeps_pending(me: &PerCore) -> bool {
-        me.frozen.is_kept_for(COORDINATOR.owner(me.core()))
+        me.frozen.is_kept_for(|| COORDINATOR.owner(me.core()))
     }
 
     /// The calling core, which is Suspended, has no power until an interrupt comes for it. Returns then where it keeps its
@@ -213,12 +213,12 @@ mod tests {
     #[test]
     fn what_is_frozen_is_kept_for_its_owner() {
         let frozen = Frozen { is: AtomicBool::new(false), owner: AtomicU64::new(0) };
-        assert!(!frozen.is_kept_for(Owner::NONE));
+        assert!(!frozen.is_kept_for(|| Owner::NONE));
         frozen.set(Owner::new(5));
-        assert!(frozen.is_kept_for(Owner::new(5)));
-        assert!(!frozen.is_kept_for(Owner::new(6)) && !frozen.is_kept_for(Owner::NONE));
+        assert!(frozen.is_kept_for(|| Owner::new(5)));
+        assert!(!frozen.is_kept_for(|| Owner::new(6)) && !frozen.is_kept_for(|| Owner::NONE));
         frozen.clear();
-        assert!(!frozen.is_kept_for(Owner::new(5)));
+        assert!(!frozen.is_kept_for(|| Owner::new(5)));
     }
 
     #[test]

@@ -164,12 +164,8 @@ fn clusters() {
             sleeper::put_to_sleep(index, Nap::to(if index == one { shallow } else { deep }));
         }
         let alone = cores().count() == 1;
-        let seen = psci::node_hw_state(mpidr(one), 1);
-        check_eq!(
-            seen,
-            expected,
-            "NODE_HW_STATE of a cluster whose cores asked for {deep:#x}, one for {shallow:#x}"
-        );
+        step!("the cores of a cluster ask for {deep:#x}, one for {shallow:#x}");
+        wait_cluster(one, expected);
         check_eq!(psci::node_hw_state(mpidr(one), 2), psci::hw::ON, "of the system, alone {alone}");
         for index in cores() {
             gic::send(Ipi::Wake, index);
