@@ -115,6 +115,7 @@ impl Kind {
             },
             firmware: Firmware::At(model::IMAGE_AT),
             tree_at: Some(model::TREE_AT),
+            timers_stop: true,
             tells_power: true,
             max_cores: self.max_cores(),
             affinity: self.affinity(),
@@ -269,6 +270,7 @@ const VARIANTS: [Variant; 2] = [Variant::Standard, Variant::CrashTest];
 fn short_jobs(cores: u32, seed: u64) -> Vec<Job> {
     let mut jobs = suite::jobs(&Wish { cores: Some(cores), seed: Some(seed), ..Wish::default() });
     jobs.retain(|job| VARIANTS.contains(&job.scenario.variant) && cores >= job.scenario.min_cores);
+    jobs.retain(|job| !job.scenario.slow || cores == job.scenario.usual_cores);
     jobs.iter_mut().for_each(|job| job.part = PART);
     jobs
 }
