@@ -27,6 +27,7 @@ mod sdei_kexec;
 mod sdei_neighbours;
 mod sdei_off;
 mod sdei_return;
+mod sdei_suspended;
 mod sleeper;
 mod smccc;
 mod states;
@@ -119,6 +120,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("stop-record-reading", 2, record::reading),
     ("stop-record-at-highest-level", 2, record::at_highest_level),
     ("sdei-event-0", 1, sdei::event_0),
+    ("sdei-suspended", 2, sdei_suspended::sdei_suspended),
     ("sdei-not-the-client", 1, sdei::not_the_client),
     ("sdei-bound-ppi", 1, sdei_bound::ppi),
     ("sdei-bound-spi", 2, sdei_bound::spi),

@@ -373,6 +373,12 @@ const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "sdei-suspended",
+        story: "an event wakes a suspended core: from a power-down it begins masked, and has the event when it lets events in",
+        el2: false,
+        ..USUAL
+    },
+    Scenario {
         name: "sdei-next-kernel",
         story: "a kernel dies with events registered and interrupts bound; the next one finds none of it",
         min_cores: 1,
