@@ -76,8 +76,8 @@ const fn timers(properties: &'static [Property<'static>; 7]) -> &'static [Proper
 
 // Times as an emulated machine has them: a kernel's own way out of a power-down is long there, and on a host with few cores all
 // others wait meanwhile. Shorter ones made a boot with 16 cores take ten times as long.
-static CORE: Idle = Idle::new(0, PowerState::CORE_DOWN, 500, 1000, 20_000);
-static CLUSTER: Idle = Idle::new(1, PowerState::CLUSTER_DOWN, 1000, 2000, 100_000);
+static CORE: Idle = Idle::new(0, PowerState::CORE_DOWN, 500, 1000, 5000);
+static CLUSTER: Idle = Idle::new(1, PowerState::CLUSTER_DOWN, 1000, 2000, 20_000);
 
 impl Idle {
     const fn new(number: u32, state: PowerState, entry: u32, exit: u32, residency: u32) -> Self {
