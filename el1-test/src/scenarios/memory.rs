@@ -10,7 +10,11 @@ use platform::machine;
 /// From one mark to the next.
 const STEP: u64 = 0x4_0000;
 /// What the machine may load again in a reset is no place for a mark: the device tree and what is beside it, this kernel.
-const LOADED: [(u64, u64); 2] = [(mmu::DRAM, 4 << 20), (machine::NEXT_IMAGE, IMAGE_SIZE)];
+const LOADED: [(u64, u64); 3] = [
+    (mmu::DRAM, 4 << 20),
+    (machine::BOOT_RAM as u64, machine::BOOT_RAM_SIZE as u64),
+    (machine::NEXT_IMAGE, IMAGE_SIZE),
+];
 /// For this kernel; the firmware takes so much for the image.
 const IMAGE_SIZE: u64 = {
     let kernel = mmu::KERNEL_BLOCKS * mmu::BLOCK_SIZE;
