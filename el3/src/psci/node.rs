@@ -75,14 +75,10 @@ pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), Er
         if !is_last(core, state.last()) {
             return Err(ErrorCode::Denied);
         }
-        // A core that rests less deeply than the node is to does not fit it; nor does another cluster.
+        // A core that rests less deeply than the node is to does not fit it.
         let fits = |level: usize| {
             let mut suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
-            suspended.all(|other| {
-                let is_elsewhere = level == 2 && !members(core, 1).any(|mate| mate == other);
-                asked(other).local(0) >= state.local(level)
-                    && (!is_elsewhere || node(other, 1).state() >= state.local(2))
-            })
+            suspended.all(|other| asked(other).local(0) >= state.local(level))
         };
         if !(1..=state.deepest()).all(fits) {
             return Err(ErrorCode::InvalidParameters);
