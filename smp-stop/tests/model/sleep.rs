@@ -52,24 +52,16 @@ impl<const N: usize> Life<N> {
 
     /// Suspends. Answers whether it is then the last one that has run.
     pub fn suspends_and_looks(&self) -> Result<bool, Gone> {
-        let looks = || {
-            self.machine.ledger.with(|ledger| {
-                ledger.asked = true;
-                ledger.asks(self.core);
-            });
-            let last = self.machine.coordinator.all_rest(self.others(), rests);
-            self.told(last);
-            last
-        };
+        self.machine.ledger.with(|ledger| ledger.asked = true);
         if self.machine.scenario.looks_early {
-            let last = looks();
+            let last = self.looks(rests);
             return self.suspends().map(|()| last);
         }
         self.suspends()?;
-        Ok(looks())
+        Ok(self.looks(rests))
     }
 
-    /// Suspends as the last one, if it is that.
+    /// Suspends as the last one, or else goes on.
     pub fn suspends_last(&self) -> Result<bool, Gone> {
         self.suspends_if(rests)
     }
@@ -86,30 +78,26 @@ impl<const N: usize> Life<N> {
     }
 
     fn suspends_if(&self, rested: fn(Core, State) -> bool) -> Result<bool, Gone> {
-        self.drops_calls();
-        self.machine.ledger.with(|ledger| {
-            ledger.sleeps(self.core, true);
-            ledger.asks(self.core);
-        });
-        let Ok(last) = self.machine.coordinator.suspend_last(self.core, self.others(), rested) else {
-            return self.parks().map(|()| false);
-        };
-        self.told(last);
+        self.suspends()?;
+        let last = self.looks(rested);
         if !last {
-            self.machine.ledger.with(|ledger| ledger.sleeps(self.core, false));
+            self.wakes()?;
         }
         Ok(last)
     }
 
-    /// The claim of rule 11.
-    fn told(&self, last: bool) {
-        let me = self.core;
-        let so = self.machine.ledger.with(|ledger| {
+    /// Whether all others rest; checks what rule 11 says of that.
+    fn looks(&self, rested: fn(Core, State) -> bool) -> bool {
+        let (machine, me) = (&self.machine, self.core);
+        machine.ledger.with(|ledger| ledger.asks(me));
+        let last = machine.coordinator.all_rest(self.others(), rested);
+        let so = machine.ledger.with(|ledger| {
             ledger.last |= last;
             ledger.answers(me)
         });
         assert!(so || !last, "{me:?} is told that all others rest, and at no moment they did");
         self.learns(last);
+        last
     }
 
     /// Waits for a stop call.
