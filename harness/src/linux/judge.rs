@@ -321,14 +321,14 @@ impl Judge {
         }
     }
 
-    /// Are all cores in EL3, where they were at the last look?
+    /// Are all cores in EL3, where they were at the last look, and is there one to be woken?
     fn sleep(&self, later: &[Core]) -> bool {
         let before = self.seen.as_deref().unwrap_or_default();
         let sleeps = |core: &Core| {
             let then = before.iter().find(|then| then.number == core.number);
-            !core.runs() && then.is_some_and(|then| then.stood_still(core))
+            core.level == 3 && then.is_some_and(|then| then.stood_still(core))
         };
-        !later.is_empty() && later.iter().all(sleeps)
+        later.iter().all(sleeps) && later.iter().any(|core| core.suspended)
     }
 
     /// Who still does something after a panic, apart from the core that panicked.

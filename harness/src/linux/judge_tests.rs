@@ -28,7 +28,7 @@ fn boot(kind: Kind, online: std::ops::Range<u32>) -> Line {
 
 fn core(number: u32, pc: u64, level: u8) -> Core {
     let text = format!("CPU#{number}\n PC={pc:x} X00=0 X01={pc:x}\nPSTATE=0 ---- EL{level}h\n");
-    cores::parse(&text).remove(0)
+    cores::parse(&text, &cores::Rests::default()).remove(0)
 }
 
 /// Tells the lines one after the other, with whatever look is wanted answered by `seen`.
@@ -224,13 +224,19 @@ fn a_kernel_is_woken_once_it_sleeps() {
         judge.next(seconds(at))
     };
     let asleep = || core(1, 0x40, 3);
+    let off = || core(0, 0x900, 3);
+    let mut suspended = off();
+    suspended.suspended = true;
     assert_eq!(look(2, [core(0, 0x80, 2), asleep()]), Next::Wait);
-    assert_eq!(look(3, [core(0, 0x80, 3), asleep()]), Next::Wait);
-    assert_eq!(look(4, [core(0, 0x900, 3), asleep()]), Next::Wait);
-    assert_eq!(look(5, [core(0, 0x900, 3), asleep()]), Next::Wake);
+    assert_eq!(look(3, [off(), asleep()]), Next::Wait);
+    // No core that can be woken.
+    assert_eq!(look(4, [off(), asleep()]), Next::Wait);
+    assert_eq!(look(5, [suspended.clone(), core(1, 0x80, 3)]), Next::Wait);
+    assert_eq!(look(6, [suspended.clone(), asleep()]), Next::Wait);
+    assert_eq!(look(7, [suspended.clone(), asleep()]), Next::Wake);
     // It did not hear that.
-    assert_eq!(look(6, [core(0, 0x900, 3), asleep()]), Next::Wait);
-    assert_eq!(look(7, [core(0, 0x900, 3), asleep()]), Next::Wake);
-    judge.hear(Heard::Line(Line::Wakes), seconds(8));
+    assert_eq!(look(8, [suspended.clone(), asleep()]), Next::Wait);
+    assert_eq!(look(9, [suspended.clone(), asleep()]), Next::Wake);
+    judge.hear(Heard::Line(Line::Wakes), seconds(10));
     assert_eq!(judge.next(seconds(20)), Next::Wait);
 }

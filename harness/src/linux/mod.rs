@@ -28,11 +28,10 @@ use crate::{
         judge::{Moment, Rules},
         machine::{Firmware, Setup},
         rows::{Case, Needs, ROWS, Row},
-        run::{Order, Outcome},
+        run::{Monitor, Order, Outcome},
         table::Table,
         wish::{Variant, Wish},
     },
-    log,
     report::{Mark, Report},
     suite,
 };
@@ -96,7 +95,7 @@ impl Rows<'_> {
             }
             Firmware::Qemu => None,
         };
-        let messages = elf.as_deref().map(log::table).transpose()?.flatten();
+        let monitor = elf.as_deref().map(Monitor::of).transpose()?.unwrap_or_default();
         let queue = Mutex::new(VecDeque::from(self.jobs(wish, &firmware)));
         let table = Mutex::new(Table::default());
         let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
@@ -106,7 +105,7 @@ impl Rows<'_> {
                 // The emulator ends with the thread that starts it: that is this one.
                 scope.spawn(|| {
                     while let Some(job) = next() {
-                        let order = job.order(self.limits, messages.clone());
+                        let order = job.order(self.limits, monitor.clone());
                         let outcome = self.one(&job, &order, wish.log);
                         if let Ok(mut table) = table.lock()
                             && !job.control
@@ -280,7 +279,7 @@ impl Job {
         if self.row.sweep > 1 { format!(" {} us", self.case().delay) } else { String::new() }
     }
 
-    fn order(&self, limits: Limits, table: Option<std::sync::Arc<defmt_decoder::Table>>) -> Order {
+    fn order(&self, limits: Limits, monitor: Monitor) -> Order {
         let reserved = if self.kernel.stock { "512M" } else { "128M" };
         // earlycon: the next kernel's first words are to be heard before it takes any core.
         let mut append = format!("{} printk.devkmsg=on crashkernel={reserved}", self.firmware.console());
@@ -320,7 +319,7 @@ impl Job {
             still: patched || self.variant != Variant::Stock,
             wakes,
         };
-        Order { setup, rules, limits, table }
+        Order { setup, rules, limits, monitor }
     }
 
     /// All that helps to find out why.

@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, mpsc::RecvTimeoutError},
     time::{Duration, Instant},
 };
@@ -15,12 +15,12 @@ use crate::{
     console::Lines,
     judge::Limits,
     linux::{
-        cores,
+        cores::{self, Rests},
         guest::Line,
         judge::{Findings, Heard, Judge, Next, Rules},
         machine::Setup,
     },
-    log::Decoder,
+    log::{self, Decoder},
     machine,
     qmp::{self, Event},
     rundir::{RunDir, VERDICT},
@@ -35,8 +35,24 @@ pub struct Order {
     pub rules: Rules,
     /// How long it may take.
     pub limits: Limits,
-    /// The messages of the monitor's log.
+    /// What is known of the monitor.
+    pub monitor: Monitor,
+}
+
+/// What the ELF file of the monitor tells.
+#[derive(Clone, Default)]
+pub struct Monitor {
+    /// The messages of its log.
     pub table: Option<Arc<Table>>,
+    /// Where suspended cores wait.
+    pub rests: Rests,
+}
+
+impl Monitor {
+    /// Reads it.
+    pub fn of(elf: &Path) -> Result<Monitor> {
+        Ok(Monitor { table: log::table(elf)?, rests: Rests::of(elf)? })
+    }
 }
 
 /// What came of it.
@@ -107,9 +123,10 @@ impl Order {
             files: [create("linux.log")?, create("monitor.log")?],
             bytes: 0,
             lines: Lines::default(),
-            decoder: Decoder::new(self.table.clone()),
+            decoder: Decoder::new(self.monitor.table.clone()),
             outcome,
             watch,
+            rests: &self.monitor.rests,
             answer: None,
         };
         let mut stopped_at = None;
@@ -150,6 +167,8 @@ struct Hearing<'a> {
     decoder: Decoder,
     outcome: &'a mut Outcome,
     watch: Watch<'a>,
+    /// Where suspended cores wait.
+    rests: &'a Rests,
     /// QEMU's answer to a look at the cores.
     answer: Option<String>,
 }
@@ -199,7 +218,7 @@ impl Hearing<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        let cores = cores::parse(&self.answer.take().unwrap_or_default());
+        let cores = cores::parse(&self.answer.take().unwrap_or_default(), &self.rests);
         self.hear(Heard::Cores(cores));
         // Fails only if it has ended already.
         let _ = wires.qmp.execute("cont");
