@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn every_core_is_read() {
-        let cores = parse(&(shown(0, 0xffff_8000_8001_0000, 1, 2) + "\r\n" + &shown(1, 0x1230, 2, 3)), &Rests::default());
+        let cores =
+            parse(&(shown(0, 0xffff_8000_8001_0000, 1, 2) + "\r\n" + &shown(1, 0x1230, 2, 3)), &Rests::default());
         assert_eq!(cores.len(), 2);
         assert_eq!((cores[0].number, cores[0].pc, cores[0].level), (0, 0xffff_8000_8001_0000, 2));
         assert!(cores[0].runs() && !cores[1].runs());

@@ -145,7 +145,8 @@ mod tests {
         let mut tree = tree(&[0]);
         add_to(&mut tree).unwrap();
         let states = tree.root.child("cpus").unwrap().child("domain-idle-states").unwrap();
-        let known: Vec<_> = states.children().map(|node| node.property("phandle").unwrap().value().to_vec()).collect();
+        let known: Vec<_> =
+            states.children().map(|node| node.property("phandle").unwrap().value().to_vec()).collect();
         for node in tree.root.child("psci").unwrap().children() {
             for handle in node.property("domain-idle-states").unwrap().value().chunks(4) {
                 assert!(known.iter().any(|known| known == handle), "{}", node.name());

@@ -1,14 +1,18 @@
 //! The machine that Linux runs on, and its command line.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::{
     fvp::{
         self, Kind,
         tree::{self, Boot},
     },
+    linux::domains,
     machine,
     rundir::RunDir,
 };
@@ -63,6 +67,8 @@ pub struct Setup {
     pub initrd: PathBuf,
     /// The kernel's command line.
     pub append: String,
+    /// Are clusters and the system power domains in the device tree (`domains`)?
+    pub domains: bool,
 }
 
 impl Setup {
@@ -82,10 +88,23 @@ impl Setup {
                 (self.stand_in(image, program, tree, dir)?, ["-serial".into(), monitor])
             }
         };
+        if self.domains {
+            line.extend(["-dtb".into(), self.with_domains(&line, dir)?]);
+        }
         line.extend(["-serial".into(), socket(machine::PAYLOAD_SOCKET)]);
         line.extend(second);
         line.extend(["-qmp".into(), socket(machine::QMP_SOCKET), "-S".into()]);
         Ok(line)
+    }
+
+    /// Leaves the tree that this machine would have in `dir`, with power domains; returns where.
+    fn with_domains(&self, line: &[String], dir: &RunDir) -> Result<String> {
+        let plain = dir.file("plain.dtb");
+        let dump = format!("dumpdtb={}", machine::comma(&plain));
+        let output = Command::new(&line[0]).args(&line[1..]).args(["-machine", &dump]).output()?;
+        ensure!(output.status.success(), "no device tree: {}", String::from_utf8_lossy(&output.stderr));
+        dir.write(machine::DEVICE_TREE, domains::add(&plain)?)?;
+        Ok(dir.file(machine::DEVICE_TREE).display().to_string())
     }
 
     /// QEMU's `virt`, its consoles left out.
@@ -129,7 +148,10 @@ mod tests {
         let dir = RunDir::new().unwrap();
         let line = |firmware| {
             let (kernel, initrd, append) = ("k".into(), "i".into(), "a b".into());
-            Setup { firmware, cores: 4, kernel, initrd, append }.command_line(&dir).unwrap().join(" ")
+            Setup { firmware, cores: 4, kernel, initrd, append, domains: false }
+                .command_line(&dir)
+                .unwrap()
+                .join(" ")
         };
         let ours = line(Firmware::Standstill("out/x.bin".into()));
         assert!(

@@ -5,6 +5,7 @@
 
 mod cores;
 mod cpio;
+mod domains;
 pub mod files;
 mod guest;
 pub mod helped;
@@ -249,7 +250,10 @@ fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String
             Some("needs the module faultinject".into())
         }
         Needs::SdeiNmi if kernel.stock => Some("needs a kernel with ARM_SDEI_NMI".into()),
-        Needs::Suspend | Needs::Clock | Needs::Checker if wish.qemu => Some("QEMU's PSCI does not suspend".into()),
+        Needs::Domains if wish.stand_in => Some("needs QEMU's virt".into()),
+        Needs::Suspend | Needs::Clock | Needs::Domains | Needs::Checker if wish.qemu => {
+            Some("QEMU's PSCI does not suspend".into())
+        }
         Needs::Clock if kernel.name == "small" => Some("needs a kernel with a driver for the clock".into()),
         Needs::Checker if kernel.name != CHECKER => Some(format!("needs the kernel {CHECKER}")),
         _ => None,
@@ -308,6 +312,7 @@ impl Job {
             kernel: self.kernel.image.clone(),
             initrd: self.kernel.initrd.clone(),
             append,
+            domains: self.row.needs == Needs::Domains,
         };
         let patched = self.kernel.name.starts_with("small-");
         let rules = Rules {

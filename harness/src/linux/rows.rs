@@ -58,9 +58,11 @@ pub enum Needs {
     SdeiNmi,
     /// A firmware that suspends: QEMU's own PSCI does not.
     Suspend,
-    /// That, and a driver for the machine's clock.
+    /// The same, and a driver for the machine's clock.
     Clock,
-    /// That, and Linux' PSCI checker.
+    /// The same, and a device tree with power domains.
+    Domains,
+    /// The same, and Linux' PSCI checker.
     Checker,
 }
 
@@ -129,6 +131,14 @@ pub const ROWS: &[Row] = &[
         ..KDUMP
     },
     Row { name: "reboot", story: "reboot", steps: |_| "reboot".into(), end: End::Reset, min_cores: 1, ..KDUMP },
+    Row {
+        name: "reboot-warm",
+        story: "a warm reboot",
+        steps: |_| "reboot:warm".into(),
+        end: End::Reset,
+        min_cores: 1,
+        ..KDUMP
+    },
     Row {
         name: "reboot-busy",
         story: "sysrq b while all cores are busy",
@@ -323,6 +333,15 @@ pub const ROWS: &[Row] = &[
         end: End::Kernels(&[]),
         min_cores: 1,
         needs: Needs::Suspend,
+        ..KDUMP
+    },
+    Row {
+        name: "idle-os-initiated",
+        story: "the same where Linux decides for clusters and the system (OS-initiated mode); then kdump",
+        steps: |_| "capture,domains:10,idle:10,suspend:freeze:console:2,crash/idle:10".into(),
+        min_cores: 1,
+        needs: Needs::Domains,
+        short: false,
         ..KDUMP
     },
     Row {
