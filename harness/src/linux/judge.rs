@@ -87,6 +87,8 @@ pub struct Rules {
     pub number: fn(u32) -> u32,
     /// Can QEMU say which cores are off? Only if that is a matter of EL3.
     pub sees_off: bool,
+    /// And which of those in EL3 are not OFF but suspended? Not where both have no power.
+    pub sees_suspended: bool,
     /// When to see whether cores of the last kernel still run.
     pub moment: Moment,
     /// Must none run then?
@@ -321,14 +323,14 @@ impl Judge {
         }
     }
 
-    /// Are all cores in EL3, where they were at the last look, and is there one to be woken?
+    /// Are all cores in EL3, where they were at the last look, and, if that can be seen, is there one to be woken?
     fn sleep(&self, later: &[Core]) -> bool {
         let before = self.seen.as_deref().unwrap_or_default();
         let sleeps = |core: &Core| {
             let then = before.iter().find(|then| then.number == core.number);
             core.level == 3 && then.is_some_and(|then| then.stood_still(core))
         };
-        later.iter().all(sleeps) && later.iter().any(|core| core.suspended)
+        later.iter().all(sleeps) && (!self.rules.sees_suspended || later.iter().any(|core| core.suspended))
     }
 
     /// Who still does something after a panic, apart from the core that panicked.

@@ -11,6 +11,7 @@ fn rules(end: End, cores: u32) -> Rules {
         cores,
         number: |mpidr| mpidr & 0xff,
         sees_off: true,
+        sees_suspended: true,
         moment: Moment::FirstWords,
         still: false,
         wakes: false,

@@ -320,6 +320,7 @@ impl Job {
             cores: self.cores,
             number: self.firmware.number(),
             sees_off: self.firmware != Firmware::Qemu,
+            sees_suspended: matches!(self.firmware, Firmware::Standstill(_)),
             moment: if self.variant == Variant::Fence { Moment::FirstCall } else { Moment::FirstWords },
             still: patched || self.variant != Variant::Stock,
             wakes,
