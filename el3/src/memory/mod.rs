@@ -40,7 +40,7 @@ const SCTLR_SA: u64 = 1 << 3;
 const SCTLR_I: u64 = 1 << 12;
 const SCTLR_WXN: u64 = 1 << 19;
 
-/// Addresses that EL3 can have mapped are below this ([`TCR`]).
+/// Addresses that EL3 can have mapped are below this (TCR_EL3.T0SZ).
 pub const REACH: u64 = 1 << 39;
 
 /// How many tables there is room for. The root; for QEMU's `virt` three of level 2 for 0 to 3 GiB, for the core

@@ -155,7 +155,7 @@ fn affinity_of_group(mpidr: u64, level: u64) -> Answer {
     if !(1..=3).contains(&level) || mpidr & !AFFINITY_MASK != 0 {
         return Err(ErrorCode::InvalidParameters);
     }
-    let named = AFFINITY_MASK & u64::MAX << (8 * level & 63);
+    let named = AFFINITY_MASK & (u64::MAX << ((8 * level) & 63));
     let mut answer = Err(ErrorCode::InvalidParameters);
     for core in (0..crate::boot::count()).filter_map(Core::new) {
         if (percore::of(core).mpidr() ^ mpidr) & named != 0 {

@@ -218,7 +218,7 @@ impl Hearing<'_> {
                 Err(RecvTimeoutError::Timeout) => {}
             }
         }
-        let cores = cores::parse(&self.answer.take().unwrap_or_default(), &self.rests);
+        let cores = cores::parse(&self.answer.take().unwrap_or_default(), self.rests);
         self.hear(Heard::Cores(cores));
         // Fails only if it has ended already.
         let _ = wires.qmp.execute("cont");
