@@ -43,7 +43,7 @@
 //! 11. A `Suspended` core is stopped as if it were `On`. It looks at its mark as it suspends and as it resumes, and is woken
 //!     by whatever is sent to it in between: marks come first and calls then, so it sees the one or gets the other. Whether
 //!     all of a group rest at one moment is only known to one of them that publishes `Suspended`, then looks at the others,
-//!     and then looks again whether one has left its rest ([`Coordinator::all_rest`]).
+//!     and then looks again whether one has left its rest ([`Coordinator::suspend_last`], [`Coordinator::all_rest`]).
 //! 12. A start that its core does not come for can be given up, by claiming the core once more
 //!     ([`Coordinator::start_again`]). The core arrives with its claim: one that comes late has another than its word, changes
 //!     nothing, and looks for the new message. Who gives a start up has seen its message complete.

@@ -34,11 +34,11 @@ impl<const N: usize> Coordinator<N> {
     /// Whether there was a moment, since this was called, at which all of these cores rested: `Off` or `Suspended`, as
     /// `rested` says. What a core has noted of itself before it suspended `rested` may read.
     ///
-    /// A core that is `Suspended` itself and asks this of the others of its group is the last one if so. If it minds, and is
-    /// not, it resumes. Of several that suspend at once, and do not mind, at least one is the last; perhaps more than one.
+    /// A core that is `Suspended` itself and asks this of the others of its group is the last one if so. Of several that
+    /// suspend at once at least one is told so, unless one of them was woken; perhaps more than one.
     ///
-    /// If nobody but these cores could start or wake one of them, then none has run since that moment. Else some may have
-    /// been woken, as ever.
+    /// If nobody but these cores could start or wake one of them, then none has run since. Else some may have been woken
+    /// since that moment, as ever.
     pub fn all_rest(
         &self,
         cores: impl Iterator<Item = Core> + Clone,
@@ -58,5 +58,23 @@ impl<const N: usize> Coordinator<N> {
         fence(SeqCst);
         let after = || cores.map(|core| u64::from(self.core(core).wakings)).sum::<u64>();
         !self.has(Gate::Twice) || after() == before
+    }
+
+    /// Suspends the core as the last of its group, of which these are the others, or not at all: `Ok(false)` if they do not
+    /// [all rest](Coordinator::all_rest). `Err`: it is condemned, and has to park.
+    pub fn suspend_last(
+        &self,
+        core: Core,
+        others: impl Iterator<Item = Core> + Clone,
+        rested: impl Fn(Core, State) -> bool,
+    ) -> Result<bool, Lost> {
+        self.suspend(core)?;
+        if self.all_rest(others, rested) {
+            return Ok(true);
+        }
+        match self.resume(core) {
+            Admission::Go => Ok(false),
+            Admission::Park | Admission::Stale => Err(Lost),
+        }
     }
 }

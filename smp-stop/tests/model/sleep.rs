@@ -52,16 +52,24 @@ impl<const N: usize> Life<N> {
 
     /// Suspends. Answers whether it is then the last one that has run.
     pub fn suspends_and_looks(&self) -> Result<bool, Gone> {
-        self.machine.ledger.with(|ledger| ledger.asked = true);
+        let looks = || {
+            self.machine.ledger.with(|ledger| {
+                ledger.asked = true;
+                ledger.asks(self.core);
+            });
+            let last = self.machine.coordinator.all_rest(self.others(), rests);
+            self.told(last);
+            last
+        };
         if self.machine.scenario.looks_early {
-            let last = self.looks(rests);
+            let last = looks();
             return self.suspends().map(|()| last);
         }
         self.suspends()?;
-        Ok(self.looks(rests))
+        Ok(looks())
     }
 
-    /// Suspends as the last one, or else goes on.
+    /// Suspends as the last one, if it is that.
     pub fn suspends_last(&self) -> Result<bool, Gone> {
         self.suspends_if(rests)
     }
@@ -78,26 +86,30 @@ impl<const N: usize> Life<N> {
     }
 
     fn suspends_if(&self, rested: fn(Core, State) -> bool) -> Result<bool, Gone> {
-        self.suspends()?;
-        let last = self.looks(rested);
+        self.drops_calls();
+        self.machine.ledger.with(|ledger| {
+            ledger.sleeps(self.core, true);
+            ledger.asks(self.core);
+        });
+        let Ok(last) = self.machine.coordinator.suspend_last(self.core, self.others(), rested) else {
+            return self.parks().map(|()| false);
+        };
+        self.told(last);
         if !last {
-            self.wakes()?;
+            self.machine.ledger.with(|ledger| ledger.sleeps(self.core, false));
         }
         Ok(last)
     }
 
-    /// Whether all others rest; checks what rule 11 says of that.
-    fn looks(&self, rested: fn(Core, State) -> bool) -> bool {
-        let (machine, me) = (&self.machine, self.core);
-        machine.ledger.with(|ledger| ledger.asks(me));
-        let last = machine.coordinator.all_rest(self.others(), rested);
-        let so = machine.ledger.with(|ledger| {
+    /// The claim of rule 11.
+    fn told(&self, last: bool) {
+        let me = self.core;
+        let so = self.machine.ledger.with(|ledger| {
             ledger.last |= last;
             ledger.answers(me)
         });
         assert!(so || !last, "{me:?} is told that all others rest, and at no moment they did");
         self.learns(last);
-        last
     }
 
     /// Waits for a stop call.

@@ -48,6 +48,7 @@ fn a_condemned_core_does_not_suspend() {
     let _ticket = machine.request(core(0), Kind::Stop, Scope::Others).unwrap();
     assert_eq!(machine.suspend(core(1)), Err(Lost));
     assert_eq!(machine.state(core(1)), State::On);
+    assert_eq!(machine.suspend_last(core(1), cores(0..1), rests), Err(Lost));
     machine.off(core(1));
     assert_eq!(machine.state(core(1)), State::Off);
 }
@@ -86,19 +87,19 @@ fn a_suspended_core_is_on_for_its_own_kernel_and_foreign_for_the_next() {
 }
 
 #[test]
-fn the_last_of_a_group_is_the_last_when_all_others_rest() {
+fn the_last_of_a_group_suspends_when_all_others_rest() {
     let machine = running(3);
-    let others_rest = |rested: fn(Core, State) -> bool| machine.all_rest(cores(1..4), rested);
-    machine.suspend(core(0)).unwrap();
-    assert!(!others_rest(rests));
+    assert_eq!(machine.suspend_last(core(0), cores(1..4), rests), Ok(false));
+    assert_eq!(machine.state(core(0)), State::On);
     machine.suspend(core(1)).unwrap();
-    assert!(!others_rest(rests));
+    assert_eq!(machine.suspend_last(core(0), cores(1..4), rests), Ok(false));
     machine.off(core(2));
-    assert!(!others_rest(is_off));
-    assert!(others_rest(rests));
+    assert_eq!(machine.suspend_last(core(0), cores(1..4), is_off), Ok(false));
+    assert_eq!(machine.suspend_last(core(0), cores(1..4), rests), Ok(true));
+    assert_eq!(machine.state(core(0)), State::Suspended);
     assert_eq!(machine.resume(core(0)), Admission::Go);
     machine.start(core(0), core(3)).unwrap();
-    assert!(!others_rest(rests), "one is being started");
+    assert_eq!(machine.suspend_last(core(0), cores(1..4), rests), Ok(false), "one is being started");
 }
 
 #[test]
@@ -110,62 +111,43 @@ fn of_two_that_suspend_at_once_the_second_is_the_last() {
     assert!(machine.all_rest(cores(0..1), rests), "perhaps both are");
 }
 
-/// Who asks is core 0; what happens between its looks `meanwhile` says.
-fn looks(machine: &Coordinator<4>, of: core::ops::Range<usize>, meanwhile: impl Fn(Core)) -> (bool, usize) {
-    let looks = Cell::new(0);
-    let answer = machine.all_rest(cores(of), |of, state| {
-        looks.set(looks.get() + 1);
-        meanwhile(of);
-        rests(of, state)
-    });
-    (answer, looks.get())
-}
-
 /// One is seen at rest, is woken, and whoever has woken it rests when he is looked at.
 #[test]
 fn cores_that_rest_one_after_the_other_do_not_all_rest() {
     let machine = running(3);
+    let looks = Cell::new(0);
     machine.suspend(core(1)).unwrap();
-    let wakes_and_rests = |of| {
+    let answer = machine.suspend_last(core(0), cores(1..3), |of, state| {
+        looks.set(looks.get() + 1);
         if of == core(1) {
             assert_eq!(machine.resume(core(1)), Admission::Go);
             machine.suspend(core(2)).unwrap();
             assert_eq!(machine.suspend(core(1)), Ok(()), "and it rests again");
         }
-    };
-    assert_eq!(looks(&machine, 1..3, wakes_and_rests), (false, 2));
+        rests(of, state)
+    });
+    assert_eq!((answer, looks.get()), (Ok(false), 2));
 }
 
 #[test]
 fn a_core_that_was_woken_and_turned_off_has_not_rested() {
     let machine = running(2);
     machine.suspend(core(1)).unwrap();
-    let wakes_and_leaves = |of| {
+    let answer = machine.suspend_last(core(0), cores(1..2), |of, state| {
         assert_eq!(machine.resume(of), Admission::Go);
         machine.off(of);
-    };
-    assert_eq!(looks(&machine, 1..2, wakes_and_leaves), (false, 1));
+        rests(of, state)
+    });
+    assert_eq!(answer, Ok(false));
 }
 
 #[test]
-fn a_core_that_was_started_and_turned_off_has_not_rested() {
-    let machine = running(1);
-    let starts_and_leaves = |of| {
-        machine.start(core(0), of).unwrap();
-        assert_eq!(machine.arrive(of), Admission::Go);
-        machine.off(of);
-    };
-    assert_eq!(looks(&machine, 1..2, starts_and_leaves), (false, 1));
-}
-
-#[test]
-fn a_core_that_is_condemned_in_its_sleep_does_not_leave_its_rest() {
+fn who_is_condemned_while_it_looks_at_the_others_parks() {
     let machine = running(2);
-    machine.suspend(core(1)).unwrap();
-    let condemns = |of| {
-        let ticket = machine.request(core(0), Kind::Stop, Scope::One(of)).unwrap();
-        machine.release(ticket).unwrap();
-    };
-    assert_eq!(looks(&machine, 1..2, condemns), (true, 1));
-    assert_eq!(machine.resume(core(1)), Admission::Park);
+    let answer = machine.suspend_last(core(0), cores(1..2), |of, state| {
+        let _ticket = machine.request(of, Kind::Stop, Scope::Others).unwrap();
+        rests(of, state)
+    });
+    assert_eq!(answer, Err(Lost));
+    assert!(machine.is_condemned(core(0)));
 }
