@@ -334,8 +334,8 @@ impl Judge {
             End::Crash { .. } if self.crash.is_empty() => wrong.push("no crash report from EL3".into()),
             End::Crash { .. } if !self.crash_complete => wrong.push("EL3's crash report is cut off".into()),
             End::Crash { cause, at_boot } => {
-                let stopped = |others| format!("other cores: {others} stopped");
-                let others = if at_boot { Some("while booting".into()) } else { self.others.map(stopped) };
+                let off = |others| format!("other cores: {others} off");
+                let others = if at_boot { Some("while booting".into()) } else { self.others.map(off) };
                 for words in [cause].into_iter().chain(others.as_deref()) {
                     if !self.crash.iter().any(|line| line.contains(words)) {
                         wrong.push(format!("EL3's crash report does not say \"{words}\""));

@@ -149,7 +149,7 @@ fn print(to: &mut Text, cause: &Cause, registers: &Context, me: Option<Core>, st
     to.text(", MPIDR ").hex(MPIDR_EL1.get());
     if let Some(stopped) = stopped {
         let (count, what) = match stopped {
-            Ok(stopped) => (stopped.count, " stopped"),
+            Ok(stopped) => (stopped.count, " off"),
             Err(left) => (left.count, " did not stop"),
         };
         to.text("\nother cores: ").decimal(count as u64).text(what);
