@@ -115,10 +115,11 @@ pub fn entry() -> u64 {
     mmu::physical_of(boot::resume_entry)
 }
 
-/// A context for this core: its index, and something that is different in each call. Fits into 32 bits.
+/// A context for this core: its index, and above that something that is different in each call.
 pub fn new_context() -> u64 {
+    const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
     let calls = PLACES[cpu::index()].calls.fetch_add(1, Relaxed) + 1;
-    cpu::index() as u64 | (calls & 0xffff) << 16
+    calls.wrapping_mul(SPREAD) & !0xffff | cpu::index() as u64
 }
 
 /// Makes a call that may end at [`entry`], with a context whose lower 16 bits are this core's index. Interrupts have to be

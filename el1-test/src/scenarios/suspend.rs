@@ -166,7 +166,7 @@ fn in_smc32(function: u32, arguments: impl Fn(u64, u64) -> [u64; 3]) -> Woken {
     let context = suspend::new_context();
     let woken = suspend::call(function & !SMC64, arguments(GARBAGE | suspend::entry(), GARBAGE | context));
     if let Woken::Entered(found) = &woken {
-        suspend::is_as_after_cpu_on(found, context);
+        suspend::is_as_after_cpu_on(found, context & 0xffff_ffff);
     }
     woken
 }

@@ -126,7 +126,9 @@ fn changing_the_mode() {
 /// Once a core has called CPU_SUSPEND it is too late.
 fn too_late_for_the_mode() {
     const TOO_LATE: &str = "after a core has called CPU_SUSPEND";
-    check_sleeps(state::STANDBY, "with the platform coordinating");
+    for last in 0..16 {
+        state::all().for_each(|state| check_sleeps(state | last << 12, "with the platform coordinating"));
+    }
     set_mode(psci::OS_INITIATED, psci::DENIED, TOO_LATE);
     set_mode(psci::PLATFORM_COORDINATED, psci::SUCCESS, "in which it is");
     let Some(one) = percpu::others().next() else { return };

@@ -71,7 +71,7 @@ fn in_smc32() -> Woken {
     let context = suspend::new_context();
     let woken = suspend::call(psci::SYSTEM_SUSPEND & !SMC64, [suspend::entry(), context, 0]);
     if let Woken::Entered(found) = &woken {
-        suspend::is_as_after_cpu_on(found, context);
+        suspend::is_as_after_cpu_on(found, context & 0xffff_ffff);
     }
     woken
 }

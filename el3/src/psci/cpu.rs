@@ -1,16 +1,15 @@
 //! CPU_ON, CPU_OFF, AFFINITY_INFO.
 
 use super::owner;
-use super::{Answer, address};
+use super::{Answer, address, answers};
 use crate::context::{Context, spsr};
 use crate::percore::{self, PerCore};
 use crate::power::{self, Start};
 use crate::stop::{self, COORDINATOR, policy};
 use aarch64_cpu::registers::*;
-use arm_psci::{AffinityInfo, ErrorCode};
+use arm_psci::ErrorCode;
 use platform::machine;
-use platform::topology::AFFINITY_MASK;
-use smp_stop::{Claim, Core, Owner, StartError, State, Untaken};
+use smp_stop::{Claim, Core, Owner, StartError, Untaken};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
 #[inline(never)] // once in the image, but for calls that have to be fast
@@ -60,7 +59,7 @@ fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result
     for _ in 0..TRIES {
         match claim_off(me.core(), target, caller) {
             Err(StartError::AlreadyOn | StartError::OnPending) if is_left_behind(target, caller) => {}
-            claimed => return claimed.map_err(code),
+            claimed => return claimed.map_err(answers::refused),
         }
         match stop::take_back(me, context, target, caller) {
             Ok(claim) => return Ok(claim),
@@ -70,14 +69,6 @@ fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result
         }
     }
     Err(ErrorCode::InternalFailure)
-}
-
-fn code(error: StartError) -> ErrorCode {
-    match error {
-        StartError::AlreadyOn => ErrorCode::AlreadyOn,
-        StartError::OnPending => ErrorCode::OnPending,
-        StartError::Denied => ErrorCode::Denied,
-    }
 }
 
 /// Whether a core that is not OFF was left behind by another kernel than the caller's, and is to be taken back.
@@ -143,41 +134,14 @@ pub fn freeze(me: &PerCore) -> ! {
 #[inline(always)]
 pub fn affinity_info(mpidr: u64, level: u64) -> Answer {
     match find_core(mpidr) {
-        Some(core) if level == 0 => Ok(affinity_state(COORDINATOR.state(core))),
+        Some(core) if level == 0 => Ok(answers::affinity(COORDINATOR.state(core))),
         _ => affinity_of_group(mpidr, level),
     }
 }
 
-/// Of all cores that differ from `mpidr` in its lowest `level` fields only: ON if one is, else ON_PENDING if one is.
 #[cold]
 #[inline(never)]
 fn affinity_of_group(mpidr: u64, level: u64) -> Answer {
-    if !(1..=3).contains(&level) || mpidr & !AFFINITY_MASK != 0 {
-        return Err(ErrorCode::InvalidParameters);
-    }
-    let named = AFFINITY_MASK & (u64::MAX << ((8 * level) & 63));
-    let mut answer = Err(ErrorCode::InvalidParameters);
-    for core in (0..crate::boot::count()).filter_map(Core::new) {
-        if (percore::of(core).mpidr() ^ mpidr) & named != 0 {
-            continue;
-        }
-        let state = COORDINATOR.state(core);
-        if state.is_on() {
-            return Ok(affinity_state(state));
-        }
-        if state == State::OnPending || answer.is_err() {
-            answer = Ok(affinity_state(state));
-        }
-    }
-    answer
-}
-
-/// A state as AFFINITY_INFO has it.
-pub fn affinity_state(state: State) -> u64 {
-    let info = match state {
-        State::On | State::Suspended => AffinityInfo::On,
-        State::Off => AffinityInfo::Off,
-        State::OnPending => AffinityInfo::OnPending,
-    };
-    info as u64
+    let cores = (0..crate::boot::count()).filter_map(Core::new);
+    answers::affinity_of_group(mpidr, level, cores.map(|core| (percore::of(core).mpidr(), COORDINATOR.state(core))))
 }

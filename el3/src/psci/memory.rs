@@ -1,7 +1,7 @@
 //! MEM_PROTECT and MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.22 and 5.1.23): whether the next boot clears memory before
 //! anybody sees it. `boot::clear` does.
 
-use super::{Answer, address};
+use super::{Answer, address, answers};
 use crate::memory::{REACH, clean};
 use arm_psci::ErrorCode;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -31,15 +31,9 @@ fn is_protected() -> bool {
 
 /// MEM_PROTECT: 1 protects, 0 ends that; returns what it was.
 pub fn protect(enable: u64) -> Answer {
-    let now = match enable {
-        0 => 0,
-        // More than this cannot be cleared.
-        1 if address::dram_end() <= REACH => YES,
-        1 => return Err(ErrorCode::NotSupported),
-        _ => return Err(ErrorCode::InvalidParameters),
-    };
+    let is_on = answers::mem_protect(enable, address::dram_end() <= REACH)?;
     END.store(address::dram_end(), Relaxed);
-    let was = PROTECTED.swap(now, Relaxed);
+    let was = PROTECTED.swap(if is_on { YES } else { 0 }, Relaxed);
     if machine::HAS_CACHES {
         // A reset empties them.
         clean((&raw const PROTECTED).addr(), 8);

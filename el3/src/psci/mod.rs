@@ -3,6 +3,7 @@
 //! docs/abi.md has the support table: each function, its test, its section.
 
 pub mod address;
+pub mod answers;
 #[cfg(target_os = "none")]
 pub mod calls;
 #[cfg(target_os = "none")]

@@ -5,17 +5,17 @@
 //! the note away. So of a core that wakes and one that is the last, one sees the other: no cluster is noted as resting
 //! while a core of it runs.
 
-use super::Answer;
 use super::cpu::core_of;
 use super::power_state::{LEVELS, Local, PowerState};
 use super::residency::{Residency, microseconds};
+use super::{Answer, answers};
 use crate::MAX_CORES;
 use crate::boot;
 use crate::percore;
 use crate::power::now;
 use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
-use arm_psci::{ErrorCode, HwState};
+use arm_psci::ErrorCode;
 use core::ops::Range;
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
@@ -63,26 +63,15 @@ fn is_last(core: Core, level: usize) -> bool {
     COORDINATOR.all_rest(others(core, level), |_, state| matches!(state, State::Off | State::Suspended))
 }
 
-/// Whether every other core is OFF.
-pub fn is_alone(core: Core) -> bool {
-    others(core, LEVELS - 1).all(|other| COORDINATOR.state(other) == State::Off)
-}
-
 /// The calling core is Suspended: notes what rests with it. An error, where the OS coordinates and is wrong: then nothing is
 /// noted (DEN0022, 5.1.2).
 pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), ErrorCode> {
     if os_initiated {
-        if !is_last(core, state.last()) {
-            return Err(ErrorCode::Denied);
-        }
-        // A core that rests less deeply than the node is to does not fit it.
         let fits = |level: usize| {
             let mut suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
             suspended.all(|other| asked(other).local(0) >= state.local(level))
         };
-        if !(1..=state.deepest()).all(fits) {
-            return Err(ErrorCode::InvalidParameters);
-        }
+        answers::os_request(state, |level| is_last(core, level), fits)?;
     }
     node(core, 0).enter(state.local(0), now());
     for level in 1..=state.deepest() {
@@ -121,22 +110,10 @@ pub fn hw_state(mpidr: u64, level: u32) -> Answer {
     let Some(core) = core_of(mpidr).filter(|_| level < LEVELS) else {
         return Err(ErrorCode::InvalidParameters);
     };
-    let mut state = HwState::Off;
-    for member in members(core, level) {
-        match COORDINATOR.state(member) {
-            State::Off => {}
-            State::Suspended => {
-                state = match node(core, level).state() {
-                    Local::Run => HwState::On,
-                    Local::Standby => HwState::Standby,
-                    Local::PowerDown => HwState::Off,
-                }
-            }
-            // One that was started since need not be in the node's note yet.
-            State::On | State::OnPending => return Ok(HwState::On as u64),
-        }
-    }
-    Ok(state as u64)
+    // The note first: whoever wakes says so before it takes the note away.
+    let noted = node(core, level).state();
+    let states = members(core, level).map(|member| COORDINATOR.state(member));
+    Ok(answers::hw_state(noted, states) as u64)
 }
 
 /// PSCI_STAT_RESIDENCY, in microseconds (DEN0022, 5.1.20), and PSCI_STAT_COUNT (5.1.21), of the state of the highest node

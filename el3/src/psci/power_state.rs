@@ -1,7 +1,8 @@
 //! The power states that there are (DEN0022, 5.4.2 and 6.5): the extended StateID format, with Arm's recommended encoding.
 //!
 //! Bits 3..0 are the core's state, 7..4 its cluster's, 11..8 the system's: 0 runs, 1 standby, 3 power-down. Bits 15..12 say at which level
-//! the caller is the last that runs, where the OS coordinates (0: its own); bit 30, whether the core loses its state.
+//! the caller is the last that runs, where the OS coordinates (0: its own), and nothing elsewhere; bit 30, whether the core
+//! loses its state.
 
 /// The levels of the power tree: core, cluster, system.
 pub const LEVELS: usize = 3;
@@ -58,15 +59,14 @@ impl PowerState {
     /// The state with this number, whoever coordinates.
     pub fn new(number: u32) -> Option<Self> {
         let state = Self(number);
-        (STATES.contains(&(number & !LAST)) && state.last() < LEVELS).then_some(state)
+        STATES.contains(&(number & !LAST)).then_some(state)
     }
 
     /// What CPU_SUSPEND is asked for. Where the OS coordinates it names the highest level at which the caller is the last; that
-    /// is at least the highest that is to change. Else it names none (DEN0022, 4.2.3.2).
+    /// is at least the highest that is to change (DEN0022, 4.2.3.2).
     pub fn request(number: u32, os_initiated: bool) -> Option<Self> {
         let state = Self::new(number)?;
-        let is_good = if os_initiated { state.last() >= state.deepest() } else { state.last() == 0 };
-        is_good.then_some(state)
+        (!os_initiated || (state.deepest()..LEVELS).contains(&state.last())).then_some(state)
     }
 
     /// One that was stored.
@@ -115,8 +115,7 @@ mod tests {
                 let is_one = digits.iter().all(|digit| [0, 1, 3].contains(digit))
                     && core == (if kind == 0 { 1 } else { 3 })
                     && cluster <= core
-                    && system <= cluster
-                    && number >> 12 & 0xf < 3;
+                    && system <= cluster;
                 assert_eq!(PowerState::new(number).is_some(), is_one, "{number:#x}");
             }
         }
@@ -128,7 +127,8 @@ mod tests {
     #[test]
     fn the_last_level_belongs_to_the_os() {
         let pairs = |os_initiated| move |number| PowerState::request(number, os_initiated).is_some();
-        assert_eq!([0x1, 0x1001, 0x4000_0033, 0x4000_1033].map(pairs(false)), [true, false, true, false]);
+        // Where the platform coordinates they mean nothing.
+        assert!([0x1, 0x1001, 0x4000_0033, 0x4000_1033, 0x4000_0333, 0x4000_f333].into_iter().all(pairs(false)));
         let osi = pairs(true);
         assert!(
             [0x1, 0x4000_0003, 0x4000_1003, 0x4000_2003, 0x4000_1033, 0x4000_2033, 0x4000_2333]
@@ -136,7 +136,9 @@ mod tests {
                 .iter()
                 .all(|&good| good)
         );
-        assert!([0x4000_0033, 0x4000_1333, 0x4000_0013, 0x4000_3003, 0x11].map(osi).iter().all(|&good| !good));
+        assert!(
+            [0x4000_0033, 0x4000_1333, 0x4000_0013, 0x4000_3003, 0xf001, 0x11].map(osi).iter().all(|&good| !good)
+        );
     }
 
     #[test]

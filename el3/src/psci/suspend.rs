@@ -4,7 +4,7 @@
 //! other, and then it finds that it has been condemned, as one that runs does.
 
 use super::power_state::PowerState;
-use super::{Answer, cpu, node};
+use super::{Answer, answers, cpu, node};
 use crate::context::Context;
 use crate::percore::PerCore;
 use crate::power::{self, Start};
@@ -40,9 +40,7 @@ pub fn default(me: &PerCore, context: &mut Context, entry: u64, context_id: u64)
 pub fn system(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
     leave(me, cpu::start(entry, context_id)?);
     // Nobody else runs who could start one after this.
-    if !node::is_alone(me.core()) {
-        return Err(ErrorCode::Denied);
-    }
+    answers::system_suspend(others(me))?;
     suspend(me, context, PowerState::SYSTEM_DOWN, false)
 }
 
@@ -90,27 +88,19 @@ pub fn resume(me: &PerCore, context: &Context) -> ! {
 
 /// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.19).
 pub fn set_mode(me: &PerCore, mode: u64) -> Answer {
-    let os_initiated = match mode {
-        0 => false,
-        1 => true,
-        _ => return Err(ErrorCode::InvalidParameters),
-    };
-    if os_initiated == OS_INITIATED.load(Relaxed) {
-        return Ok(0);
+    let now = OS_INITIATED.load(Relaxed);
+    let os_initiated = answers::suspend_mode(mode, now, SUSPENDED.load(Relaxed), others(me))?;
+    if os_initiated != now {
+        SUSPENDED.store(false, Relaxed);
+        OS_INITIATED.store(os_initiated, Relaxed);
     }
-    let mut others = (0..boot::count()).filter_map(Core::new).filter(|&core| core != me.core());
-    let is_allowed = if os_initiated {
-        // Whoever is suspended now has called CPU_DEFAULT_SUSPEND.
-        !SUSPENDED.load(Relaxed) && others.all(|core| COORDINATOR.state(core) != State::OnPending)
-    } else {
-        others.all(|core| COORDINATOR.state(core) == State::Off)
-    };
-    if !is_allowed {
-        return Err(ErrorCode::Denied);
-    }
-    SUSPENDED.store(false, Relaxed);
-    OS_INITIATED.store(os_initiated, Relaxed);
     Ok(0)
+}
+
+/// What all other cores are doing.
+fn others(me: &PerCore) -> impl Iterator<Item = State> {
+    let others = (0..boot::count()).filter_map(Core::new).filter(|&core| core != me.core());
+    others.map(|core| COORDINATOR.state(core))
 }
 
 /// A new kernel has not chosen anything yet, and has not suspended.

@@ -39,7 +39,7 @@ mod target {
     use crate::context::Context;
     use crate::log;
     use crate::percore::{self, PerCore};
-    use crate::psci::cpu::{self, core_of};
+    use crate::psci::{answers, cpu::core_of};
     use crate::smccc::Path;
     use crate::stop::{self, COORDINATOR, Outcome, policy, record};
     use abi::call::{self, SMC64, status};
@@ -113,7 +113,7 @@ mod target {
         let word = COORDINATOR.core(core);
         let mark = if word.condemned { call::STATUS_CONDEMNED } else { 0 };
         let (reason, epoch) = record::last(percore::of(core)).unwrap_or_default();
-        context.answer_four([status::SUCCESS as u64, cpu::affinity_state(word.state) | mark, reason, epoch]);
+        context.answer_four([status::SUCCESS as u64, answers::affinity(word.state) | mark, reason, epoch]);
     }
 
     fn stop_record(x: [u64; 4], context: &mut Context) {

@@ -1,0 +1,238 @@
+//! What a function answers to what it found: decisions without the machine, so that each code of each has its test here.
+
+use super::Answer;
+use super::power_state::{Local, PowerState};
+use arm_psci::{AffinityInfo, ErrorCode, HwState};
+use platform::topology::AFFINITY_MASK;
+use smp_stop::{StartError, State};
+
+/// CPU_ON of a core that was not claimed (DEN0022, 5.1.4).
+pub fn refused(error: StartError) -> ErrorCode {
+    match error {
+        StartError::AlreadyOn => ErrorCode::AlreadyOn,
+        StartError::OnPending => ErrorCode::OnPending,
+        StartError::Denied => ErrorCode::Denied,
+    }
+}
+
+/// AFFINITY_INFO of one core (DEN0022, 5.1.5). One that is suspended is ON.
+pub fn affinity(state: State) -> u64 {
+    let info = match state {
+        State::On | State::Suspended => AffinityInfo::On,
+        State::Off => AffinityInfo::Off,
+        State::OnPending => AffinityInfo::OnPending,
+    };
+    info as u64
+}
+
+/// AFFINITY_INFO of all cores that differ from `mpidr` in its lowest `level` fields only: ON if one is, else ON_PENDING if one
+/// is. `cores` are those of the machine.
+pub fn affinity_of_group(mpidr: u64, level: u64, cores: impl Iterator<Item = (u64, State)>) -> Answer {
+    if !(1..=3).contains(&level) || mpidr & !AFFINITY_MASK != 0 {
+        return Err(ErrorCode::InvalidParameters);
+    }
+    let named = AFFINITY_MASK & (u64::MAX << ((8 * level) & 63));
+    let mut answer = Err(ErrorCode::InvalidParameters);
+    for (_, state) in cores.filter(|(core, _)| (core ^ mpidr) & named == 0) {
+        if state.is_on() {
+            return Ok(affinity(state));
+        }
+        if state == State::OnPending || answer.is_err() {
+            answer = Ok(affinity(state));
+        }
+    }
+    answer
+}
+
+/// CPU_SUSPEND where the OS coordinates (DEN0022, 4.2.3.2 and 5.1.2). `is_last`: whether all others of a level rest; `fits`: whether
+/// none of them rests less deeply than the level is to.
+pub fn os_request(
+    state: PowerState,
+    is_last: impl FnOnce(usize) -> bool,
+    fits: impl FnMut(usize) -> bool,
+) -> Result<(), ErrorCode> {
+    if !is_last(state.last()) {
+        Err(ErrorCode::Denied)
+    } else if !(1..=state.deepest()).all(fits) {
+        Err(ErrorCode::InvalidParameters)
+    } else {
+        Ok(())
+    }
+}
+
+/// SYSTEM_SUSPEND: all others have to be OFF (DEN0022, 5.1.18).
+pub fn system_suspend(mut others: impl Iterator<Item = State>) -> Result<(), ErrorCode> {
+    if others.all(|state| state == State::Off) { Ok(()) } else { Err(ErrorCode::Denied) }
+}
+
+/// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.19): whether the OS coordinates from now on, as it does now or not. `suspended`: some core has
+/// called CPU_SUSPEND since that last changed.
+pub fn suspend_mode(
+    mode: u64,
+    now: bool,
+    suspended: bool,
+    mut others: impl Iterator<Item = State>,
+) -> Result<bool, ErrorCode> {
+    let os_initiated = match mode {
+        0 => false,
+        1 => true,
+        _ => return Err(ErrorCode::InvalidParameters),
+    };
+    let is_allowed = if os_initiated == now {
+        true
+    } else if os_initiated {
+        // Whoever is suspended now has called CPU_DEFAULT_SUSPEND.
+        !suspended && others.all(|state| state != State::OnPending)
+    } else {
+        others.all(|state| state == State::Off)
+    };
+    if is_allowed { Ok(os_initiated) } else { Err(ErrorCode::Denied) }
+}
+
+/// NODE_HW_STATE (DEN0022, 5.1.17) of a node that is noted to be in `node`, and has these cores.
+pub fn hw_state(node: Local, cores: impl Iterator<Item = State>) -> HwState {
+    let mut state = HwState::Off;
+    for core in cores {
+        match core {
+            State::Off => {}
+            State::Suspended => {
+                state = match node {
+                    Local::Run => HwState::On,
+                    Local::Standby => HwState::Standby,
+                    Local::PowerDown => HwState::Off,
+                }
+            }
+            // One that was started since need not be in the node's note yet.
+            State::On | State::OnPending => return HwState::On,
+        }
+    }
+    state
+}
+
+/// MEM_PROTECT (DEN0022, 5.1.22): whether memory is protected from now on. `can`: whether all of it can be cleared.
+pub fn mem_protect(enable: u64, can: bool) -> Result<bool, ErrorCode> {
+    match enable {
+        0 => Ok(false),
+        1 if can => Ok(true),
+        1 => Err(ErrorCode::NotSupported),
+        _ => Err(ErrorCode::InvalidParameters),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATES: [State; 4] = [State::Off, State::OnPending, State::Suspended, State::On];
+
+    #[test]
+    fn cpu_on_names_its_refusal() {
+        for (error, code) in [
+            (StartError::AlreadyOn, ErrorCode::AlreadyOn),
+            (StartError::OnPending, ErrorCode::OnPending),
+            (StartError::Denied, ErrorCode::Denied),
+        ] {
+            assert_eq!(refused(error), code);
+        }
+    }
+
+    #[test]
+    fn affinity_info_of_a_core() {
+        assert_eq!(STATES.map(affinity), [1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn affinity_info_of_a_group() {
+        let cores = |states: [State; 3]| [0x000, 0x001, 0x100].into_iter().zip(states);
+        let of = |mpidr, level, states| affinity_of_group(mpidr, level, cores(states));
+        use State::*;
+        // Aff0 does not count at level 1, Aff1 neither at level 2, nor Aff2 at level 3.
+        assert_eq!(of(0x0ff, 1, [Off, Off, On]), Ok(1));
+        assert_eq!(of(0x0ff, 1, [Off, OnPending, On]), Ok(2));
+        assert_eq!(of(0x0ff, 1, [OnPending, Suspended, Off]), Ok(0));
+        assert_eq!(of(0x100, 1, [Off, Off, OnPending]), Ok(2));
+        assert_eq!(of(0x7ff, 2, [Off, Off, On]), Ok(0));
+        assert_eq!(of(0x7ff, 2, [OnPending, Off, Off]), Ok(2));
+        assert_eq!(of(0x7_07ff, 3, [Off, Off, Off]), Ok(1));
+        // No such group, no such level, bits that are no affinity.
+        let wrong = Err(ErrorCode::InvalidParameters);
+        for (mpidr, level) in
+            [(0x200, 1), (0x1_0000, 2), (1 << 32, 3), (0, 0), (0, 4), (0, u64::MAX), (1 << 31, 1), (1 << 40, 3)]
+        {
+            assert_eq!(of(mpidr, level, [On, On, On]), wrong, "{mpidr:#x} {level}");
+        }
+    }
+
+    #[test]
+    fn cpu_suspend_where_the_os_coordinates() {
+        let ask = |number, last: usize, fitting: usize| {
+            os_request(PowerState::new(number).unwrap(), |level| level <= last, |level| level <= fitting)
+        };
+        assert_eq!(ask(0x4000_1033, 1, 1), Ok(()));
+        assert_eq!(ask(0x4000_0003, 0, 0), Ok(()));
+        // It says that it is the last of a level, and is not; whatever it asks for.
+        assert_eq!(ask(0x4000_1033, 0, 2), Err(ErrorCode::Denied));
+        assert_eq!(ask(0x4000_2003, 1, 2), Err(ErrorCode::Denied));
+        assert_eq!(ask(0x4000_1033, 0, 0), Err(ErrorCode::Denied));
+        // Somebody rests less deeply than that.
+        assert_eq!(ask(0x4000_1033, 2, 0), Err(ErrorCode::InvalidParameters));
+        assert_eq!(ask(0x4000_2333, 2, 1), Err(ErrorCode::InvalidParameters));
+    }
+
+    #[test]
+    fn system_suspend_is_for_the_last_one() {
+        assert_eq!(system_suspend([].into_iter()), Ok(()));
+        assert_eq!(system_suspend([State::Off; 2].into_iter()), Ok(()));
+        for state in &STATES[1..] {
+            assert_eq!(system_suspend([State::Off, *state].into_iter()), Err(ErrorCode::Denied));
+        }
+    }
+
+    #[test]
+    fn the_mode_changes_when_it_may() {
+        let ask = |mode, now, suspended, state| suspend_mode(mode, now, suspended, [State::Off, state].into_iter());
+        for mode in [2, 3, u64::MAX, 1 << 32] {
+            assert_eq!(ask(mode, false, false, State::Off), Err(ErrorCode::InvalidParameters));
+        }
+        for state in STATES {
+            // To what it is already, always.
+            assert_eq!(ask(0, false, true, state), Ok(false));
+            assert_eq!(ask(1, true, true, state), Ok(true));
+            // To the OS, before anybody has suspended, and while nobody is being started.
+            let to_os = if state == State::OnPending { Err(ErrorCode::Denied) } else { Ok(true) };
+            assert_eq!(ask(1, false, false, state), to_os, "{state:?}");
+            assert_eq!(ask(1, false, true, state), Err(ErrorCode::Denied));
+            // Back, as the only core.
+            let back = if state == State::Off { Ok(false) } else { Err(ErrorCode::Denied) };
+            assert_eq!(ask(0, true, true, state), back, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_node_is_in_what_is_noted_unless_a_core_runs() {
+        let of = |node, states: [State; 2]| hw_state(node, states.into_iter());
+        use State::*;
+        for node in [Local::Run, Local::Standby, Local::PowerDown] {
+            assert_eq!(of(node, [Off, Off]), HwState::Off);
+            for awake in [On, OnPending] {
+                assert_eq!(of(node, [Suspended, awake]), HwState::On);
+                assert_eq!(of(node, [awake, Off]), HwState::On);
+            }
+        }
+        assert_eq!(of(Local::Run, [Suspended, Off]), HwState::On);
+        assert_eq!(of(Local::Standby, [Suspended, Off]), HwState::Standby);
+        assert_eq!(of(Local::PowerDown, [Off, Suspended]), HwState::Off);
+    }
+
+    #[test]
+    fn memory_is_protected_if_all_of_it_can_be() {
+        assert_eq!(mem_protect(1, true), Ok(true));
+        assert_eq!(mem_protect(1, false), Err(ErrorCode::NotSupported));
+        for can in [true, false] {
+            assert_eq!(mem_protect(0, can), Ok(false));
+            for enable in [2, u64::MAX, 1 << 32] {
+                assert_eq!(mem_protect(enable, can), Err(ErrorCode::InvalidParameters));
+            }
+        }
+    }
+}
