@@ -1,5 +1,7 @@
 //! Which entry points are good: aligned, and in non-secure RAM.
 
+use super::Answer;
+use arm_psci::ErrorCode;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 
@@ -22,6 +24,17 @@ pub fn is_entry(address: u64) -> bool {
     is_entry_in(address, &machine::MEMORY, DRAM_END.load(Relaxed))
 }
 
+/// The same, as CPU_ON and CPU_SUSPEND answer it.
+pub fn entry(address: u64) -> Result<u64, ErrorCode> {
+    if is_entry(address) { Ok(address) } else { Err(ErrorCode::InvalidAddress) }
+}
+
+/// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.23): all memory of the levels below is protected, or nothing is; so it can be, wherever
+/// it is.
+pub fn check_range(base: u64, length: u64) -> Answer {
+    if is_ram(base, length) { Ok(0) } else { Err(ErrorCode::Denied) }
+}
+
 /// Whether all of this is non-secure RAM, and something.
 pub fn is_ram(base: u64, length: u64) -> bool {
     is_ram_in(base, length, &machine::MEMORY, DRAM_END.load(Relaxed))
@@ -39,6 +52,20 @@ fn is_entry_in(address: u64, memory: &[(u64, u64)], end: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_ram_has_its_error() {
+        const RAM: u64 = machine::DRAM;
+        set_dram_end(RAM + 0x1000);
+        assert_eq!([entry(RAM), entry(RAM + 0xffc)], [Ok(RAM), Ok(RAM + 0xffc)]);
+        for address in [0, RAM - 4, RAM + 1, RAM + 0x1000, u64::MAX] {
+            assert_eq!(entry(address), Err(ErrorCode::InvalidAddress), "{address:#x}");
+        }
+        assert_eq!(check_range(RAM, 0x1000), Ok(0));
+        for (base, length) in [(RAM, 0x1001), (RAM, 0), (RAM - 1, 2), (0, 1), (u64::MAX, 2)] {
+            assert_eq!(check_range(base, length), Err(ErrorCode::Denied), "{base:#x} {length:#x}");
+        }
+    }
 
     #[test]
     fn entries_are_aligned_and_in_ram() {

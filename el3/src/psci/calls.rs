@@ -1,11 +1,11 @@
 //! The calls that are rare, wait or do not return, with the caller's whole context saved; and any first call of a new
 //! kernel.
 
-use super::{Answer, code, cpu, memory, node, owner, suspend, system};
+use super::{Answer, address, code, cpu, memory, node, owner, suspend, system};
 use crate::context::Context;
 use crate::percore::PerCore;
 use crate::stop;
-use arm_psci::{ErrorCode, FunctionId};
+use arm_psci::FunctionId;
 
 /// Bit 30 of an id: the SMC64 form.
 const SMC64: u64 = 1 << 30;
@@ -32,15 +32,15 @@ pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()
         }
         FunctionId::PsciStatCount32 | FunctionId::PsciStatCount64 => Ok(node::statistic(x1, x2 as u32, true)),
         FunctionId::MemProtect => memory::protect(x1),
-        FunctionId::MemProtectCheckRange32 | FunctionId::MemProtectCheckRange64 => memory::check_range(x1, x2),
+        FunctionId::MemProtectCheckRange32 | FunctionId::MemProtectCheckRange64 => address::check_range(x1, x2),
         FunctionId::SystemOff
         | FunctionId::SystemReset
         | FunctionId::SystemOff232
         | FunctionId::SystemOff264
         | FunctionId::SystemReset232
         | FunctionId::SystemReset264 => match system::end(function, x1, x2) {
-            Some((kind, then)) => stop::machine_stop(me, context, kind, then),
-            None => Err(ErrorCode::InvalidParameters),
+            Ok((kind, then)) => stop::machine_stop(me, context, kind, then),
+            Err(error) => Err(error),
         },
         _ => return None,
     };

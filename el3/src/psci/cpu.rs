@@ -46,10 +46,7 @@ pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: 
 
 /// How a core begins that the caller starts at this address, or that suspends itself with it.
 pub fn start(entry: u64, context_id: u64) -> Result<Start, ErrorCode> {
-    if !address::is_entry(entry) {
-        return Err(ErrorCode::InvalidAddress);
-    }
-    Ok(Start { entry, context_id, big_endian: caller_is_big_endian() })
+    Ok(Start { entry: address::entry(entry)?, context_id, big_endian: caller_is_big_endian() })
 }
 
 /// Claims a core that is OFF, or takes it back. While a core of the old kernel turns it off and on again it looks like the one,

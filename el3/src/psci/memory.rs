@@ -1,9 +1,7 @@
-//! MEM_PROTECT and MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.22 and 5.1.23): whether the next boot clears memory before
-//! anybody sees it. `boot::clear` does.
+//! MEM_PROTECT (DEN0022, 5.1.22): whether the next boot clears memory before anybody sees it. `boot::clear` does.
 
 use super::{Answer, address, answers};
 use crate::memory::{REACH, clean};
-use arm_psci::ErrorCode;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 
@@ -40,9 +38,4 @@ pub fn protect(enable: u64) -> Answer {
         clean((&raw const END).addr(), 8);
     }
     Ok(u64::from(was == YES))
-}
-
-/// MEM_PROTECT_CHECK_RANGE: all memory of the levels below is protected, or nothing is; so it can be, wherever it is.
-pub fn check_range(base: u64, length: u64) -> Answer {
-    if address::is_ram(base, length) { Ok(0) } else { Err(ErrorCode::Denied) }
 }

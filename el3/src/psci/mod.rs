@@ -17,7 +17,6 @@ pub mod power_state;
 pub mod residency;
 #[cfg(target_os = "none")]
 pub mod suspend;
-#[cfg(target_os = "none")]
 mod system;
 
 use arm_psci::{ErrorCode, FunctionId, MigrateInfoType};

@@ -18,9 +18,20 @@ pub static COORDINATOR: Coordinator<MAX_CORES> = Coordinator::new().without(smp_
 /// What came of a stop.
 pub type Outcome = Result<Stopped, Stragglers>;
 
+/// What happens to the machine when everybody else is OFF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing: the caller goes on.
+    Return,
+    /// It is reset.
+    Reset,
+    /// It is powered off.
+    PowerOff,
+}
+
 #[cfg(target_os = "none")]
 mod target {
-    use super::{COORDINATOR, Outcome, record};
+    use super::{COORDINATOR, Outcome, Then, record};
     use crate::context::Context;
     use crate::gic;
     use crate::percore::{self, PerCore};
@@ -34,17 +45,6 @@ mod target {
 
     /// A second in microseconds, as [`timeout`] takes it.
     const SECOND: u64 = 1_000_000;
-
-    /// What happens to the machine when everybody else is OFF.
-    #[derive(Clone, Copy, PartialEq, Eq)]
-    pub enum Then {
-        /// Nothing: the caller goes on.
-        Return,
-        /// It is reset.
-        Reset,
-        /// It is powered off.
-        PowerOff,
-    }
 
     /// The backend, for one call by one core.
     struct El3<'a> {
@@ -204,4 +204,4 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::{Then, fence, for_crash, machine_stop, park, relax, stop, take_back, timeout};
+pub use target::{fence, for_crash, machine_stop, park, relax, stop, take_back, timeout};
