@@ -1,6 +1,6 @@
 //! Checks, bounded waits, and the end.
 
-use crate::{console, cpu, persist};
+use crate::{alarm, console, cpu, persist};
 use core::fmt;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicUsize};
@@ -69,6 +69,7 @@ pub fn happens_within(ticks: u64, mut condition: impl FnMut() -> bool) -> bool {
         if condition() {
             return true;
         }
+        alarm::look();
         if cpu::now().wrapping_sub(began) > ticks {
             return false;
         }

@@ -1,8 +1,8 @@
 //! The interrupt controller: which cores there are, and inter-processor interrupts.
 
-use crate::{check, cpu, exception, percpu, rtc, stop};
+use crate::{alarm, check, cpu, exception, percpu, rtc, stop};
 use aarch64_cpu::asm::barrier;
-use aarch64_cpu::registers::{CNTV_CTL_EL0, CNTV_CVAL_EL0, CNTV_TVAL_EL0, Writeable};
+use aarch64_cpu::registers::{CNTV_CTL_EL0, CNTV_CVAL_EL0, Writeable};
 use arm_gic::gicv3::registers::{Gicd, GicdCtlr, GicrSgi};
 use arm_gic::gicv3::{
     GicCpuInterface, GicDistributor, GicRedistributor, GicRedistributorIterator, SgiTarget, SgiTargetGroup,
@@ -156,8 +156,13 @@ fn take() -> bool {
     let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) else { return false };
     let is_timer = id == TIMER || id == HOST_TIMER;
     let is_clock = id == shared(rtc::INTERRUPT);
+    let is_alarm = alarm::INTERRUPT.is_some_and(|interrupt| id == shared(interrupt));
     if is_timer {
         stop_timer();
+    }
+    if is_alarm {
+        alarm::taken();
+        barrier::dsb(barrier::SY);
     }
     if is_clock {
         rtc::stop();
@@ -167,12 +172,12 @@ fn take() -> bool {
     GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
     if is_clock {
         percpu::this().alarms.fetch_add(1, Relaxed);
-    } else if !is_timer {
+    } else if !is_timer && !is_alarm {
         percpu::this().ipis.fetch_add(1, Relaxed);
     }
     if id == Ipi::Stop.id() || id == Ipi::CrashStop.id() {
         stop::called();
-    } else if !is_timer && !is_clock && id != Ipi::Wake.id() {
+    } else if !is_timer && !is_alarm && !is_clock && id != Ipi::Wake.id() {
         panic!("unexpected interrupt {id:?}");
     }
     true
@@ -202,20 +207,23 @@ pub fn check_ipis(cores: impl Iterator<Item = usize> + Clone) -> bool {
 pub fn sleep(ticks: u64) {
     let masks = cpu::masks();
     cpu::mask_all();
-    set_timer(ticks);
+    set_own_timer(cpu::now().saturating_add(ticks));
     cpu::wfi();
     cpu::restore_masks(masks);
 }
 
-/// An interrupt comes after this many ticks.
+/// An interrupt comes after this many ticks, even if this core loses its power.
 pub fn set_timer(ticks: u64) {
-    CNTV_TVAL_EL0.set(ticks.min(i32::MAX as u64));
-    CNTV_CTL_EL0.set(1);
-    barrier::isb(barrier::SY);
+    set_alarm(cpu::now().saturating_add(ticks));
 }
 
-/// An interrupt comes at this time.
+/// The same at this time.
 pub fn set_alarm(time: u64) {
+    set_own_timer(time);
+    alarm::set(time);
+}
+
+fn set_own_timer(time: u64) {
     CNTV_CVAL_EL0.set(time);
     CNTV_CTL_EL0.set(1);
     barrier::isb(barrier::SY);
@@ -225,6 +233,7 @@ pub fn set_alarm(time: u64) {
 pub fn stop_timer() {
     CNTV_CTL_EL0.set(0);
     barrier::isb(barrier::SY);
+    alarm::cancel();
 }
 
 /// What a core keeps in its redistributor: enables, groups, configuration and priorities of its SGIs and PPIs.
@@ -265,6 +274,15 @@ pub fn route_shared(spi: u32, target: Option<usize>) {
         distributor.set_interrupt_priority(id, PRIORITY).expect("an SPI");
         distributor.enable_interrupt(id, true).expect("an SPI");
     }
+}
+
+/// Whether an SPI comes to this core.
+pub fn is_routed_to(spi: u32, index: usize) -> bool {
+    let mut registers = distributor();
+    let (word, bit) = (spi as usize / 32, 1 << (spi % 32));
+    let is_enabled = field!(registers, isenabler).get(word).expect("a register").read() & bit != 0;
+    let route = field!(registers, irouter).get(spi as usize - 32).expect("a register").read();
+    is_enabled && route == percpu::cpu(index).mpidr()
 }
 
 /// Whether this core can enable a PPI: not one that the firmware has taken. It is disabled afterwards.

@@ -15,6 +15,7 @@ mod check;
 mod console;
 #[macro_use]
 mod cpu;
+mod alarm;
 mod boot;
 mod descriptor;
 mod exception;

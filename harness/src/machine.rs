@@ -33,8 +33,6 @@ pub struct Machine {
     pub firmware: Firmware,
     /// Where a device tree has to be put that the emulator does not make.
     pub tree_at: Option<u64>,
-    /// Does a core's timer stop with its power?
-    pub timers_stop: bool,
     /// Does it say at its end which of its cores have power?
     pub tells_power: bool,
     /// It has no more cores.
@@ -72,7 +70,6 @@ pub const QEMU_VIRT: Machine = Machine {
     model: "virt,secure=on,gic-version=3",
     firmware: Firmware::Bios,
     tree_at: None,
-    timers_stop: false,
     tells_power: false,
     max_cores: 512,
     affinity: |core| (core % 16) | ((core / 16) << 8),

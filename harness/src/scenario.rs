@@ -43,8 +43,6 @@ pub struct Scenario {
     pub slow: bool,
     /// How it must end.
     pub end: End,
-    /// Do cores lose their power until their own timers wake them? Where a timer stops with its core's power nobody would.
-    pub own_timers: bool,
     /// At its end every core but one is OFF: where a machine tells of its cores' power, it must say so.
     pub left_off: bool,
 }

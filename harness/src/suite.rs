@@ -110,10 +110,6 @@ impl Suite<'_> {
                 &format!("needs {} cores or more", scenario.min_cores),
             ));
         }
-        if scenario.own_timers && self.machine.timers_stop {
-            let why = "cores sleep until their own timers, which stop with their power";
-            return self.report.skip(&job.line(self.machine.tag, "", why));
-        }
         let Some(images) = self.images.get(&scenario.variant) else {
             return self.report.skip(&job.line(
                 self.machine.tag,

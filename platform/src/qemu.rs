@@ -43,6 +43,8 @@ pub const UART0_INTERRUPT: u32 = 33;
 pub const RTC: usize = 0x0901_0000;
 /// Its interrupt.
 pub const RTC_INTERRUPT: u32 = 34;
+/// A timer for cores whose own stop with their power: none do.
+pub const ALARM: Option<(usize, u32)> = None;
 /// Firmware configuration device: kernel, initial RAM disk and command line of `-kernel`.
 pub const FW_CFG: usize = 0x0902_0000;
 /// PL011 of the monitor, secure.

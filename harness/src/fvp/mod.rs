@@ -115,7 +115,6 @@ impl Kind {
             },
             firmware: Firmware::At(model::IMAGE_AT),
             tree_at: Some(model::TREE_AT),
-            timers_stop: true,
             tells_power: true,
             max_cores: self.max_cores(),
             affinity: self.affinity(),

@@ -33,7 +33,6 @@ const USUAL: Scenario = Scenario {
     idles: true,
     slow: false,
     end: End::Done,
-    own_timers: false,
     left_off: false,
 };
 

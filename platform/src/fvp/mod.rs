@@ -53,12 +53,17 @@ pub const UART0_INTERRUPT: u32 = 37;
 pub const RTC: usize = 0x1c17_0000;
 /// Its interrupt.
 pub const RTC_INTERRUPT: u32 = 36;
+/// A timer for cores whose own stop with their power, and its interrupt: the memory-mapped generic timer's frame 1,
+/// CNTBase1 (DDI0487, I5.7).
+pub const ALARM: Option<(usize, u32)> = Some((0x2a83_0000, 58));
 /// PL011 of the monitor. Not secure: the models have no console that is.
 pub const MONITOR_UART: usize = 0x1c0a_0000;
 /// System registers of the motherboard (VE system registers, DUI 0447).
 const SYSREGS: usize = 0x1c01_0000;
 /// The secure frame of the generic counter, CNTControlBase (DDI0487, I2).
 const COUNTER: usize = 0x2a43_0000;
+/// The secure frame of the memory-mapped generic timer, CNTCTLBase (DDI0487, I5.7).
+const TIMERS: usize = 0x2a81_0000;
 /// SP805 of the secure side (DDI0270).
 const WATCHDOG: usize = 0x2a49_0000;
 /// TZC-400 in front of DRAM, on Base only (DDI0504).
@@ -124,6 +129,12 @@ const CNTCR: usize = 0x00;
 const CNTCR_EN: u32 = 1;
 const CNTFID0: usize = 0x20;
 
+// CNTNSAR: which timer frames are non-secure, a bit each. CNTACR1: what those below EL3 may do with frame 1: all.
+const CNTNSAR: usize = 0x04;
+const CNTACR1: usize = 0x44;
+const FRAME_1: u32 = 1 << 1;
+const ALL: u32 = 0x3f;
+
 // SP805: the lock's key opens all registers, anything else closes them.
 const WDOG_CONTROL: usize = 0x08;
 const WDOG_LOCK: usize = 0xc00;
@@ -157,6 +168,11 @@ pub unsafe fn init() {
     COUNTER_HZ.store(unsafe { read(COUNTER + CNTFID0) }, Relaxed);
     // SAFETY: as above.
     unsafe { write(COUNTER + CNTCR, CNTCR_EN) };
+    // Frame 1 is the software's below EL3, which wakes cores with it.
+    for (register, value) in [(CNTNSAR, FRAME_1), (CNTACR1, ALL)] {
+        // SAFETY: both models have it, and its frame is secure, as this access is.
+        unsafe { write(TIMERS + register, value) };
+    }
     // Whoever was here before may have started it, and nobody refreshes it.
     for (register, value) in [(WDOG_LOCK, WDOG_KEY), (WDOG_CONTROL, 0), (WDOG_LOCK, 0)] {
         // SAFETY: both models have the watchdog.

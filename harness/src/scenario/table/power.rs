@@ -15,14 +15,12 @@ pub const TABLE: &[Scenario] = &[
     },
     Scenario {
         name: "suspend-power-down",
-        own_timers: true,
         story: "CPU_SUSPEND to each power-down, woken by timer, SGI and SPI: the core goes on at its entry point",
         min_cores: 1,
         ..USUAL
     },
     Scenario {
         name: "suspend-early-wake",
-        own_timers: true,
         story: "an interrupt is pending as a core suspends, or comes at that moment: the core is back, the interrupt taken",
         min_cores: 1,
         patience: 2,
@@ -30,7 +28,6 @@ pub const TABLE: &[Scenario] = &[
     },
     Scenario {
         name: "default-suspend",
-        own_timers: true,
         story: "CPU_DEFAULT_SUSPEND, woken by timer and SGI, and with an interrupt pending",
         min_cores: 1,
         ..USUAL
@@ -43,20 +40,17 @@ pub const TABLE: &[Scenario] = &[
     },
     Scenario {
         name: "suspend-osi",
-        own_timers: true,
         story: "OS-initiated: the last core of cluster and system, DENIED to whoever is not; who may change the mode, and when",
         min_cores: 1,
         ..USUAL
     },
     Scenario {
         name: "freeze",
-        own_timers: true,
         story: "CPU_FREEZE: OFF, woken by nothing but CPU_ON, which finds what came meanwhile; a stop meets frozen cores",
         ..USUAL
     },
     Scenario {
         name: "system-suspend",
-        own_timers: true,
         story: "SYSTEM_SUSPEND until timer and clock, memory kept; DENIED while another core is on, in whichever state",
         min_cores: 1,
         ..USUAL
@@ -75,7 +69,6 @@ pub const TABLE: &[Scenario] = &[
     },
     Scenario {
         name: "stats",
-        own_timers: true,
         story: "PSCI_STAT_COUNT and PSCI_STAT_RESIDENCY grow by what was slept in each state, and never shrink",
         min_cores: 1,
         ..USUAL
@@ -107,7 +100,6 @@ pub const TABLE: &[Scenario] = &[
     },
     Scenario {
         name: "storm-suspends",
-        own_timers: true,
         payload_name: Some("storm"),
         story: "every core starts, stops, suspends, freezes and is stopped at random; invariants checked each round",
         args: "suspends=yes",

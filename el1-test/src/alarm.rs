@@ -1,0 +1,114 @@
+//! The machine's timer, where a core's own stops with its power: one alarm for all cores, as Linux has it.
+//!
+//! Each core notes when it wants to be woken. The timer is set to the earliest of these times, its interrupt goes to that
+//! core; who takes it wakes whoever else is due, and sets it anew. A core may be stopped at any moment, so nobody holds a
+//! lock: who sets the timer looks afterwards whether it is set right, and does it again if not.
+
+use crate::gic::{self, Ipi};
+use crate::percpu::MAX_CORES;
+use crate::{cpu, percpu, psci};
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::SeqCst;
+use platform::machine;
+
+/// Its interrupt, where there is one.
+pub const INTERRUPT: Option<u32> = match machine::ALARM {
+    Some((_, interrupt)) => Some(interrupt),
+    None => None,
+};
+
+// A timer's frame, CNTBaseN (DDI0487, I5.7).
+const CVAL: usize = 0x20;
+const CTL: usize = 0x2c;
+const ENABLE: u32 = 1;
+
+const NEVER: u64 = u64::MAX;
+
+static TIMES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(NEVER) }; MAX_CORES];
+
+/// This core is woken at this time, by the counter.
+pub fn set(time: u64) {
+    note(time);
+}
+
+/// This core is not woken.
+pub fn cancel() {
+    note(NEVER);
+}
+
+fn note(time: u64) {
+    if machine::ALARM.is_some() && TIMES[cpu::index()].swap(time, SeqCst) != time {
+        arm();
+    }
+}
+
+/// The alarm has gone off: it concerns this core, or a core that is OFF meanwhile.
+pub fn taken() {
+    let now = cpu::now();
+    for index in 0..percpu::count() {
+        let time = TIMES[index].load(SeqCst);
+        let is_due = time <= now && TIMES[index].compare_exchange(time, NEVER, SeqCst, SeqCst).is_ok();
+        if is_due && index != cpu::index() {
+            gic::send(Ipi::Wake, index);
+        }
+    }
+    arm();
+}
+
+/// Looks whether the alarm is somebody's who was turned off meanwhile. For whoever waits for others.
+pub fn look() {
+    if machine::ALARM.is_some() && TIMES[..percpu::count()].iter().any(|time| time.load(SeqCst) != NEVER) {
+        arm();
+    }
+}
+
+/// Sets the timer for whoever is first.
+fn arm() {
+    const TRIES: u32 = 1_000;
+    let Some((frame, interrupt)) = machine::ALARM else { return };
+    for _ in 0..TRIES {
+        let first = first();
+        if !is_set(frame, interrupt, first) {
+            set_to(frame, interrupt, first);
+        } else if first == self::first() {
+            return;
+        }
+    }
+    check!(false, "the machine's timer: not set right after {TRIES} tries");
+}
+
+/// Who is to be woken first, and when. What cores that are OFF have noted does not count.
+fn first() -> Option<(u64, usize)> {
+    let times = (0..percpu::count()).map(|index| (TIMES[index].load(SeqCst), index));
+    let is_on = |index| index == cpu::index() || psci::affinity_info(percpu::cpu(index).mpidr()) != psci::STATE_OFF;
+    times.filter(|&(time, index)| time != NEVER && is_on(index)).min()
+}
+
+fn is_set(frame: usize, interrupt: u32, first: Option<(u64, usize)>) -> bool {
+    let is_enabled = read(frame, CTL) & ENABLE != 0;
+    let time = u64::from(read(frame, CVAL)) | u64::from(read(frame, CVAL + 4)) << 32;
+    match first {
+        None => !is_enabled,
+        Some((at, index)) => is_enabled && time == at && gic::is_routed_to(interrupt, index),
+    }
+}
+
+fn set_to(frame: usize, interrupt: u32, first: Option<(u64, usize)>) {
+    write(frame, CTL, 0);
+    if let Some((time, index)) = first {
+        gic::route_shared(interrupt, Some(index));
+        write(frame, CVAL, time as u32);
+        write(frame, CVAL + 4, (time >> 32) as u32);
+        write(frame, CTL, ENABLE);
+    }
+}
+
+fn read(frame: usize, register: usize) -> u32 {
+    // SAFETY: a register of the timer's frame, mapped as device memory (mmu.rs); reading changes nothing.
+    unsafe { ((frame + register) as *const u32).read_volatile() }
+}
+
+fn write(frame: usize, register: usize, value: u32) {
+    // SAFETY: as in `read`; the timer changes no memory.
+    unsafe { ((frame + register) as *mut u32).write_volatile(value) };
+}
