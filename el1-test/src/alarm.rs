@@ -97,6 +97,8 @@ fn set_to(frame: usize, interrupt: u32, first: Option<(u64, usize)>) {
     write(frame, CTL, 0);
     if let Some((time, index)) = first {
         gic::route_shared(interrupt, Some(index));
+        // A core may have been stopped as it was taking it.
+        gic::end_shared(interrupt);
         write(frame, CVAL, time as u32);
         write(frame, CVAL + 4, (time >> 32) as u32);
         write(frame, CTL, ENABLE);

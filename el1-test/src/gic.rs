@@ -106,6 +106,8 @@ pub fn init_core() {
         redistributor.set_interrupt_priority(id, PRIORITY).expect("a private interrupt");
         redistributor.enable_interrupt(id, true).expect("a private interrupt");
     }
+    // What it wanted in another life.
+    alarm::cancel();
     init_interface();
 }
 
@@ -274,6 +276,12 @@ pub fn route_shared(spi: u32, target: Option<usize>) {
         distributor.set_interrupt_priority(id, PRIORITY).expect("an SPI");
         distributor.enable_interrupt(id, true).expect("an SPI");
     }
+}
+
+/// An SPI is not active any more, whoever has taken it.
+pub fn end_shared(spi: u32) {
+    let mut registers = distributor();
+    field!(registers, icactiver).get(spi as usize / 32).expect("a register").write(1 << (spi % 32));
 }
 
 /// Whether an SPI comes to this core.

@@ -12,7 +12,7 @@ use crate::random::Random;
 use crate::smp::{self, mishap};
 use crate::suspend::{self, Woken, state};
 use crate::vendor::{self, Outcome};
-use crate::{boot, check, cpu, descriptor, gic, mmu, percpu, psci, verify};
+use crate::{alarm, boot, check, cpu, descriptor, gic, mmu, percpu, psci, verify};
 use abi::call::status;
 use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicBool, AtomicU64};
@@ -233,6 +233,8 @@ impl Deeds {
             12 => suspend::system_suspend(),
             13 if !self.bound => {
                 TALLY.frozen.fetch_add(1, SeqCst);
+                // It would never take it.
+                alarm::cancel();
                 Woken::Returned(psci::call(psci::CPU_FREEZE, &[]))
             }
             n => Woken::Returned(psci::set_suspend_mode(n & 1)),
