@@ -17,7 +17,7 @@ pub mod power_state;
 pub mod residency;
 #[cfg(target_os = "none")]
 pub mod suspend;
-mod system;
+pub mod system;
 
 use arm_psci::{ErrorCode, FunctionId, MigrateInfoType};
 
