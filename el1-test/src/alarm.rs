@@ -26,6 +26,10 @@ const NEVER: u64 = u64::MAX;
 
 static TIMES: [AtomicU64; MAX_CORES] = [const { AtomicU64::new(NEVER) }; MAX_CORES];
 
+fn times() -> impl Iterator<Item = (usize, &'static AtomicU64)> {
+    TIMES.iter().enumerate().take(percpu::count())
+}
+
 /// This core is woken at this time, by the counter.
 pub fn set(time: u64) {
     note(time);
@@ -45,9 +49,9 @@ fn note(time: u64) {
 /// The alarm has gone off: it concerns this core, or a core that is OFF meanwhile.
 pub fn taken() {
     let now = cpu::now();
-    for index in 0..percpu::count() {
-        let time = TIMES[index].load(SeqCst);
-        let is_due = time <= now && TIMES[index].compare_exchange(time, NEVER, SeqCst, SeqCst).is_ok();
+    for (index, noted) in times() {
+        let time = noted.load(SeqCst);
+        let is_due = time <= now && noted.compare_exchange(time, NEVER, SeqCst, SeqCst).is_ok();
         if is_due && index != cpu::index() {
             gic::send(Ipi::Wake, index);
         }
@@ -57,7 +61,7 @@ pub fn taken() {
 
 /// Looks whether the alarm is somebody's who was turned off meanwhile. For whoever waits for others.
 pub fn look() {
-    if machine::ALARM.is_some() && TIMES[..percpu::count()].iter().any(|time| time.load(SeqCst) != NEVER) {
+    if machine::ALARM.is_some() && times().any(|(_, time)| time.load(SeqCst) != NEVER) {
         arm();
     }
 }
@@ -79,9 +83,9 @@ fn arm() {
 
 /// Who is to be woken first, and when. What cores that are OFF have noted does not count.
 fn first() -> Option<(u64, usize)> {
-    let times = (0..percpu::count()).map(|index| (TIMES[index].load(SeqCst), index));
     let is_on = |index| index == cpu::index() || psci::affinity_info(percpu::cpu(index).mpidr()) != psci::STATE_OFF;
-    times.filter(|&(time, index)| time != NEVER && is_on(index)).min()
+    let noted = times().map(|(index, time)| (time.load(SeqCst), index));
+    noted.filter(|&(time, index)| time != NEVER && is_on(index)).min()
 }
 
 fn is_set(frame: usize, interrupt: u32, first: Option<(u64, usize)>) -> bool {
