@@ -119,6 +119,7 @@ mod target {
     use super::{Start, driver};
     use crate::boot::lower;
     use crate::percore::{self, PerCore};
+    use crate::psci::node;
     use crate::stop::COORDINATOR;
     use crate::{exception, gic, sdei};
     use aarch64_cpu::asm::barrier;
@@ -169,6 +170,7 @@ mod target {
             me.frozen.clear();
             match COORDINATOR.arrive_as(me.core(), Claim::new(claim)) {
                 Admission::Go => {
+                    node::wake_cluster(me.core());
                     lower::stop_timers();
                     enter(me, start)
                 }

@@ -7,6 +7,7 @@ use super::suspend_osi::cluster;
 use crate::gic::{self, Ipi};
 use crate::suspend::{self, state};
 use crate::{check, cpu, percpu, psci, smp, verify};
+use core::ops::RangeInclusive;
 
 fn mpidr(index: usize) -> u64 {
     percpu::cpu(index).mpidr()
@@ -173,6 +174,40 @@ fn clusters() {
         }
         check_eq!(psci::node_hw_state(mpidr(one), 1), psci::hw::ON, "NODE_HW_STATE of that cluster afterwards");
     }
+    started_into_a_resting_one(one);
+}
+
+/// A core that is started ends its cluster's rest, and does not begin it again by resting alone.
+fn started_into_a_resting_one(one: usize) {
+    let rest = || percpu::others().filter(move |&index| index != one && cluster(index) == cluster(one));
+    if rest().count() == 0 {
+        return;
+    }
+    step!("a cluster rests, but for core {one}, which is OFF; it is started, and rests alone");
+    turn_off(one);
+    let before = stat(one, state::STANDBY_CLUSTER);
+    for index in rest() {
+        sleeper::put_to_sleep(index, Nap::to(state::STANDBY_CLUSTER));
+    }
+    wait_cluster(one, psci::hw::STANDBY);
+    smp::bring_up(one);
+    let after = stat(one, state::STANDBY_CLUSTER);
+    check_eq!(after.count, before.count + 1, "the rests of the cluster, once it is over");
+    sleeper::put_to_sleep(one, Nap::to(state::STANDBY));
+    check_eq!(
+        psci::node_hw_state(mpidr(one), 1),
+        psci::hw::ON,
+        "NODE_HW_STATE of the cluster, of which one core rests alone"
+    );
+    for index in rest().chain([one]) {
+        gic::send(Ipi::Wake, index);
+        sleeper::wait_back(index);
+    }
+    check_eq!(
+        stat(one, state::STANDBY_CLUSTER).count,
+        before.count + 1,
+        "the rests of the cluster, with all awake"
+    );
 }
 
 /// Waits until a core's cluster is in a state: the last core's is noted before the cluster's.
@@ -210,7 +245,7 @@ pub fn stats() {
             gic::stop_timer();
         }
         let took = microseconds(cpu::now() - began);
-        check_grown(me, power_state, before, NAPS, took);
+        check_grown(me, power_state, before, NAPS, 0..=took);
     }
     let in_smc32 = |function: u32| psci::call(function & !abi::call::SMC64, &[GARBAGE | mpidr(me), GARBAGE | 1]);
     check_eq!(in_smc32(psci::STAT_COUNT) as u64, stat(me, state::STANDBY).count, "STAT_COUNT32");
@@ -231,7 +266,8 @@ pub fn stats() {
                 gic::send(Ipi::Wake, index);
                 sleeper::wait_back(index);
             }
-            check_grown(index, power_state, before, NAPS, microseconds(cpu::now() - began));
+            let took = microseconds(cpu::now() - began);
+            check_grown(index, power_state, before, NAPS, NAPS * NAP..=took);
         }
     }
     never_backwards();
@@ -251,15 +287,18 @@ fn microseconds(ticks: u64) -> u64 {
     (u128::from(ticks) * 1_000_000 / u128::from(cpu::frequency())) as u64
 }
 
-/// So many sleeps; together they were not longer than the time that it took, and not shorter than half of what was slept at
-/// least: on a busy machine the timer may be due before the core is asleep.
-fn check_grown(index: usize, power_state: u64, before: Stat, naps: u64, took: u64) {
+/// So many sleeps, and so long together, in microseconds, each of which may be cut. On a busy machine a timer may be due before
+/// the core is asleep.
+fn check_grown(index: usize, power_state: u64, before: Stat, naps: u64, time: RangeInclusive<u64>) {
     let after = stat(index, power_state);
     let count = after.count.wrapping_sub(before.count);
     let residency = after.residency.wrapping_sub(before.residency);
     check!(
-        (1..=naps).contains(&count) && residency > 0 && residency <= took + naps,
-        "core {index}, {power_state:#x}: expected {naps} sleeps within {took} us, saw {count} and {residency} us"
+        (1..=naps).contains(&count)
+            && residency > 0
+            && residency + naps >= *time.start()
+            && residency <= time.end() + naps,
+        "core {index}, {power_state:#x}: expected {naps} sleeps of {time:?} us, saw {count} and {residency} us"
     );
 }
 

@@ -25,8 +25,9 @@ pub fn is_entry(address: u64) -> bool {
 }
 
 /// The same, as CPU_ON and CPU_SUSPEND answer it.
-pub fn entry(address: u64) -> Result<u64, ErrorCode> {
-    if is_entry(address) { Ok(address) } else { Err(ErrorCode::InvalidAddress) }
+#[inline(always)]
+pub fn entry(address: u64) -> Result<(), ErrorCode> {
+    if is_entry(address) { Ok(()) } else { Err(ErrorCode::InvalidAddress) }
 }
 
 /// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.23): all memory of the levels below is protected, or nothing is; so it can be, wherever
@@ -57,7 +58,7 @@ mod tests {
     fn what_is_no_ram_has_its_error() {
         const RAM: u64 = machine::DRAM;
         set_dram_end(RAM + 0x1000);
-        assert_eq!([entry(RAM), entry(RAM + 0xffc)], [Ok(RAM), Ok(RAM + 0xffc)]);
+        assert_eq!([entry(RAM), entry(RAM + 0xffc)], [Ok(()); 2]);
         for address in [0, RAM - 4, RAM + 1, RAM + 0x1000, u64::MAX] {
             assert_eq!(entry(address), Err(ErrorCode::InvalidAddress), "{address:#x}");
         }

@@ -13,13 +13,13 @@ const SMC64: u64 = 1 << 30;
 /// Carries out one of these. `None`: it is not one.
 pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()> {
     let function = FunctionId::try_from(x[0] as u32).ok()?;
-    if is_first_call(function) {
-        owner::settle(me, context);
-    }
     // Without their upper halves in an SMC32 (DEN0028, 2.7).
     let [_, x1, x2, x3] = if x[0] & SMC64 == 0 { x.map(|x| u64::from(x as u32)) } else { *x };
     let answer: Answer = match function {
-        FunctionId::CpuOn32 | FunctionId::CpuOn64 => cpu::on(me, context, x1, x2, x3),
+        FunctionId::CpuOn32 | FunctionId::CpuOn64 => {
+            let caller = owner::settle(me, context);
+            cpu::on(me, context, caller, x1, x2, x3)
+        }
         FunctionId::CpuOff => cpu::off(),
         FunctionId::CpuFreeze => cpu::freeze(me),
         FunctionId::CpuSuspend32 | FunctionId::CpuSuspend64 => suspend::cpu(me, context, x1 as u32, x2, x3),
@@ -42,16 +42,13 @@ pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()
             Ok((kind, then)) => stop::machine_stop(me, context, kind, then),
             Err(error) => Err(error),
         },
+        // By these, too, a kernel makes itself known ([`owner::is_new`]); the answer is as ever.
+        FunctionId::PsciVersion | FunctionId::PsciFeatures => {
+            owner::settle(me, context);
+            return None;
+        }
         _ => return None,
     };
     context.answer(code(answer));
     Some(())
-}
-
-/// The calls by which a kernel makes itself known ([`owner::is_new`]).
-fn is_first_call(function: FunctionId) -> bool {
-    matches!(
-        function,
-        FunctionId::PsciVersion | FunctionId::PsciFeatures | FunctionId::CpuOn32 | FunctionId::CpuOn64
-    )
 }

@@ -1,6 +1,5 @@
 //! CPU_ON, CPU_OFF, AFFINITY_INFO.
 
-use super::owner;
 use super::{Answer, address, answers};
 use crate::context::{Context, spsr};
 use crate::percore::{self, PerCore};
@@ -33,8 +32,7 @@ pub fn is_already_on(target: u64, entry: u64, caller: Owner) -> bool {
 
 /// CPU_ON (DEN0022, 5.1.4), with the caller's whole context saved. A core that belongs to another kernel is stopped before it
 /// is started.
-pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: u64) -> Answer {
-    let caller = owner::caller();
+pub fn on(me: &PerCore, context: &Context, caller: Owner, target: u64, entry: u64, context_id: u64) -> Answer {
     let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
     let start = start(entry, context_id)?;
     let claim = claim(me, context, target, caller)?;
@@ -46,7 +44,8 @@ pub fn on(me: &PerCore, context: &Context, target: u64, entry: u64, context_id: 
 
 /// How a core begins that the caller starts at this address, or that suspends itself with it.
 pub fn start(entry: u64, context_id: u64) -> Result<Start, ErrorCode> {
-    Ok(Start { entry: address::entry(entry)?, context_id, big_endian: caller_is_big_endian() })
+    address::entry(entry)?;
+    Ok(Start { entry, context_id, big_endian: caller_is_big_endian() })
 }
 
 /// Claims a core that is OFF, or takes it back. While a core of the old kernel turns it off and on again it looks like the one,

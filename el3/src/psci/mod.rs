@@ -11,7 +11,7 @@ pub mod cpu;
 #[cfg(target_os = "none")]
 pub mod memory;
 #[cfg(target_os = "none")]
-mod node;
+pub mod node;
 pub mod owner;
 pub mod power_state;
 pub mod residency;

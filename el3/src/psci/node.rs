@@ -58,15 +58,45 @@ fn asked(core: Core) -> PowerState {
     PowerState::from_bits(percore::of(core).asked.load(Relaxed))
 }
 
-/// Whether every other core of the node rests.
-fn is_last(core: Core, level: usize) -> bool {
-    COORDINATOR.all_rest(others(core, level), |_, state| matches!(state, State::Off | State::Suspended))
+/// Who says what rests with a core that suspends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum By {
+    /// All cores of a node together (DEN0022, 4.2.3.1).
+    Platform,
+    /// The caller, which knows that it is the last (DEN0022, 4.2.3.2).
+    Os,
+    /// The caller, if all others are OFF: SYSTEM_SUSPEND.
+    Alone,
 }
 
-/// The calling core is Suspended: notes what rests with it. An error, where the OS coordinates and is wrong: then nothing is
+/// Whether every other core of the node rests.
+fn is_last(core: Core, level: usize) -> bool {
+    all_rest(core, level, true)
+}
+
+/// Whether every other core is OFF.
+pub fn is_alone(core: Core) -> bool {
+    all_rest(core, LEVELS - 1, false)
+}
+
+/// Whether another core is being started.
+pub fn is_one_starting(core: Core) -> bool {
+    others(core, LEVELS - 1).any(|other| COORDINATOR.state(other) == State::OnPending)
+}
+
+#[inline(never)]
+fn all_rest(core: Core, level: usize, suspended: bool) -> bool {
+    COORDINATOR
+        .all_rest(others(core, level), |_, state| state == State::Off || suspended && state == State::Suspended)
+}
+
+/// The calling core is Suspended: notes what rests with it. An error, if the caller is not as alone as it says: then nothing is
 /// noted (DEN0022, 5.1.2).
-pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), ErrorCode> {
-    if os_initiated {
+pub fn lower(core: Core, state: PowerState, by: By) -> Result<(), ErrorCode> {
+    if by == By::Alone {
+        answers::system_suspend(is_alone(core))?;
+    }
+    if by == By::Os {
         let fits = |level: usize| {
             let mut suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
             suspended.all(|other| asked(other).local(0) >= state.local(level))
@@ -74,11 +104,11 @@ pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), Er
         answers::os_request(state, |level| is_last(core, level), fits)?;
     }
     node(core, 0).enter(state.local(0), now());
-    for level in 1..=state.deepest() {
+    for level in (1..LEVELS).take(state.deepest()) {
         if !is_last(core, level) {
             break;
         }
-        let agreed = if os_initiated { state.local(level) } else { least(core, level, state) };
+        let agreed = if by == By::Os { state.local(level) } else { least(core, level, state) };
         if agreed == Local::Run {
             break;
         }
@@ -95,6 +125,15 @@ pub fn lower(core: Core, state: PowerState, os_initiated: bool) -> Result<(), Er
 fn least(core: Core, level: usize, state: PowerState) -> Local {
     let suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
     suspended.map(|other| asked(other).local(level)).fold(state.local(level), Local::min)
+}
+
+/// The core has been claimed to be started: its cluster does not rest any more. The system did not, since somebody starts it.
+#[inline(always)]
+pub fn wake_cluster(core: Core) {
+    let cluster = node(core, 1);
+    if cluster.rests() {
+        cluster.leave(now());
+    }
 }
 
 /// The calling core is On again, and so is what it is in.

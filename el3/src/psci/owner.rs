@@ -66,12 +66,6 @@ mod target {
     use smp_stop::Owner;
 
     /// Who makes the SMC that is being answered.
-    #[inline(never)] // once in the image, but for calls that have to be fast
-    pub fn caller() -> Owner {
-        find_caller()
-    }
-
-    /// [`caller`], where it has to be fast.
     #[inline(always)]
     pub fn find_caller() -> Owner {
         let Some(regime) = Regime::of(SPSR_EL3.get(), || HCR_EL2.get()) else { return Owner::NONE };
@@ -88,12 +82,13 @@ mod target {
         caller.number() != me.owner.load(Relaxed) && caller != Owner::NONE
     }
 
-    /// The core belongs to the caller from now on. Another kernel's events on it are gone, and what it has left behind
+    /// The core belongs to the caller from now on, who is told. Another kernel's events on it are gone, and what it has left behind
     /// elsewhere is stopped first, if that is the policy.
-    pub fn settle(me: &PerCore, context: &Context) {
-        let caller = caller();
+    #[inline(never)] // once in the image
+    pub fn settle(me: &PerCore, context: &Context) -> Owner {
+        let caller = find_caller();
         if !is_new(me, caller) {
-            return;
+            return caller;
         }
         if COORDINATOR.owner(me.core()).is_foreign_to(caller) {
             // A kernel that crashed in a handler never completes it, and its handlers are no code of the caller's.
@@ -106,11 +101,12 @@ mod target {
         defmt::info!("owner {=u64:#x}", caller.number());
         COORDINATOR.note_owner(me.core(), caller);
         me.owner.store(caller.number(), Relaxed);
+        caller
     }
 }
 
 #[cfg(target_os = "none")]
-pub use target::{caller, find_caller, is_new, settle};
+pub use target::{find_caller, is_new, settle};
 
 #[cfg(test)]
 mod tests {

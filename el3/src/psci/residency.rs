@@ -39,6 +39,12 @@ impl Residency {
         Local::from_bits(self.now.load(SeqCst) & 3)
     }
 
+    /// Whether it rests: for whoever has to end that, and may see it late.
+    #[inline(always)]
+    pub fn rests(&self) -> bool {
+        self.now.load(Relaxed) != 0
+    }
+
     /// It is in this state from now on, in ticks of the counter, if it ran.
     pub fn enter(&self, state: Local, ticks: u64) {
         let _ = self.now.compare_exchange(0, ticks << 2 | state.bits(), SeqCst, Relaxed);

@@ -3,16 +3,17 @@
 //! A suspended core is ON for everybody else. The coordinator knows it as `Suspended`: a stop's interrupt wakes it like any
 //! other, and then it finds that it has been condemned, as one that runs does.
 
+use super::node::{self, By};
 use super::power_state::PowerState;
-use super::{Answer, answers, cpu, node};
+use super::{Answer, answers, cpu};
 use crate::context::Context;
 use crate::percore::PerCore;
 use crate::power::{self, Start};
 use crate::stop::{self, COORDINATOR};
-use crate::{boot, exception, gic, sdei};
+use crate::{exception, gic, sdei};
 use arm_psci::ErrorCode;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use smp_stop::{Admission, Core, State};
+use smp_stop::Admission;
 
 /// Who coordinates the power states of clusters and system: the OS, or, as at first, the platform.
 static OS_INITIATED: AtomicBool = AtomicBool::new(false);
@@ -27,21 +28,19 @@ pub fn cpu(me: &PerCore, context: &mut Context, power_state: u32, entry: u64, co
         leave(me, cpu::start(entry, context_id)?);
     }
     SUSPENDED.store(true, Relaxed);
-    suspend(me, context, state, os_initiated)
+    suspend(me, context, state, if os_initiated { By::Os } else { By::Platform })
 }
 
 /// CPU_DEFAULT_SUSPEND (DEN0022, 5.1.14): the core loses its power, its cluster does not.
 pub fn default(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
     leave(me, cpu::start(entry, context_id)?);
-    suspend(me, context, PowerState::CORE_DOWN, false)
+    suspend(me, context, PowerState::CORE_DOWN, By::Platform)
 }
 
 /// SYSTEM_SUSPEND (DEN0022, 5.1.18): every other core must be OFF.
 pub fn system(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
     leave(me, cpu::start(entry, context_id)?);
-    // Nobody else runs who could start one after this.
-    answers::system_suspend(others(me))?;
-    suspend(me, context, PowerState::SYSTEM_DOWN, false)
+    suspend(me, context, PowerState::SYSTEM_DOWN, By::Alone)
 }
 
 /// Leaves a message for the core itself.
@@ -50,12 +49,12 @@ fn leave(me: &PerCore, start: Start) {
     me.resume.put(start, 1);
 }
 
-fn suspend(me: &PerCore, context: &mut Context, state: PowerState, os_initiated: bool) -> Answer {
+fn suspend(me: &PerCore, context: &mut Context, state: PowerState, by: By) -> Answer {
     me.asked.store(state.bits(), Relaxed);
     if COORDINATOR.suspend(me.core()).is_err() {
         stop::park(me, context);
     }
-    let refused = node::lower(me.core(), state, os_initiated);
+    let refused = node::lower(me.core(), state, by);
     if refused.is_ok() {
         if state.is_power_down() {
             power::sleep(me);
@@ -89,18 +88,14 @@ pub fn resume(me: &PerCore, context: &Context) -> ! {
 /// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.19).
 pub fn set_mode(me: &PerCore, mode: u64) -> Answer {
     let now = OS_INITIATED.load(Relaxed);
-    let os_initiated = answers::suspend_mode(mode, now, SUSPENDED.load(Relaxed), others(me))?;
+    let starting = || node::is_one_starting(me.core());
+    let alone = || node::is_alone(me.core());
+    let os_initiated = answers::suspend_mode(mode, now, SUSPENDED.load(Relaxed), starting, alone)?;
     if os_initiated != now {
         SUSPENDED.store(false, Relaxed);
         OS_INITIATED.store(os_initiated, Relaxed);
     }
     Ok(0)
-}
-
-/// What all other cores are doing.
-fn others(me: &PerCore) -> impl Iterator<Item = State> {
-    let others = (0..boot::count()).filter_map(Core::new).filter(|&core| core != me.core());
-    others.map(|core| COORDINATOR.state(core))
 }
 
 /// A new kernel has not chosen anything yet, and has not suspended.
