@@ -70,10 +70,11 @@ pub fn look() {
 fn arm() {
     const TRIES: u32 = 1_000;
     let Some((frame, interrupt)) = machine::ALARM else { return };
+    let timer = Timer { frame, interrupt };
     for _ in 0..TRIES {
         let first = first();
-        if !is_set(frame, interrupt, first) {
-            set_to(frame, interrupt, first);
+        if !timer.is_set(first) {
+            timer.set(first);
         } else if first == self::first() {
             return;
         }
@@ -88,33 +89,42 @@ fn first() -> Option<(u64, usize)> {
     noted.filter(|&(time, index)| time != NEVER && is_on(index)).min()
 }
 
-fn is_set(frame: usize, interrupt: u32, first: Option<(u64, usize)>) -> bool {
-    let is_enabled = read(frame, CTL) & ENABLE != 0;
-    let time = u64::from(read(frame, CVAL)) | u64::from(read(frame, CVAL + 4)) << 32;
-    match first {
-        None => !is_enabled,
-        Some((at, index)) => is_enabled && time == at && gic::is_routed_to(interrupt, index),
+/// `machine::ALARM`: only [`arm`] makes one.
+struct Timer {
+    frame: usize,
+    interrupt: u32,
+}
+
+impl Timer {
+    fn is_set(&self, first: Option<(u64, usize)>) -> bool {
+        let is_enabled = self.read(CTL) & ENABLE != 0;
+        let time = u64::from(self.read(CVAL)) | u64::from(self.read(CVAL + 4)) << 32;
+        match first {
+            None => !is_enabled,
+            Some((at, index)) => is_enabled && time == at && gic::is_routed_to(self.interrupt, index),
+        }
     }
-}
 
-fn set_to(frame: usize, interrupt: u32, first: Option<(u64, usize)>) {
-    write(frame, CTL, 0);
-    if let Some((time, index)) = first {
-        gic::route_shared(interrupt, Some(index));
-        // A core may have been stopped as it was taking it.
-        gic::end_shared(interrupt);
-        write(frame, CVAL, time as u32);
-        write(frame, CVAL + 4, (time >> 32) as u32);
-        write(frame, CTL, ENABLE);
+    fn set(&self, first: Option<(u64, usize)>) {
+        self.write(CTL, 0);
+        if let Some((time, index)) = first {
+            gic::route_shared(self.interrupt, Some(index));
+            // A core may have been stopped as it was taking it.
+            gic::end_shared(self.interrupt);
+            self.write(CVAL, time as u32);
+            self.write(CVAL + 4, (time >> 32) as u32);
+            self.write(CTL, ENABLE);
+        }
     }
-}
 
-fn read(frame: usize, register: usize) -> u32 {
-    // SAFETY: a register of the timer's frame, mapped as device memory (mmu.rs); reading changes nothing.
-    unsafe { ((frame + register) as *const u32).read_volatile() }
-}
+    fn read(&self, register: usize) -> u32 {
+        // SAFETY: the frame is in the first gigabyte, all of which is mapped as devices (mmu.rs, DEVICE_BLOCK), and the monitor has
+        // opened it to this level (platform's init); reading changes nothing.
+        unsafe { ((self.frame + register) as *const u32).read_volatile() }
+    }
 
-fn write(frame: usize, register: usize, value: u32) {
-    // SAFETY: as in `read`; the timer changes no memory.
-    unsafe { ((frame + register) as *mut u32).write_volatile(value) };
+    fn write(&self, register: usize, value: u32) {
+        // SAFETY: as in `read`; the timer changes no memory.
+        unsafe { ((self.frame + register) as *mut u32).write_volatile(value) };
+    }
 }

@@ -99,7 +99,7 @@ fn check_sleeps(power_state: u64, when: &str) {
 }
 
 /// Platform-coordinated to OS-initiated: nobody has called CPU_SUSPEND since boot or since the last change; whoever is not
-/// running is OFF or has called CPU_DEFAULT_SUSPEND. Back: all others are OFF (DEN0022, 5.1.19).
+/// running is OFF or has called CPU_DEFAULT_SUSPEND. Back: all others are OFF (DEN0022, 5.1.20).
 fn changing_the_mode() {
     let one = percpu::others().next().unwrap_or(0);
     let other = percpu::others().last().unwrap_or(one);

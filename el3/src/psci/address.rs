@@ -30,7 +30,7 @@ pub fn entry(address: u64) -> Result<(), ErrorCode> {
     if is_entry(address) { Ok(()) } else { Err(ErrorCode::InvalidAddress) }
 }
 
-/// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.23): all memory of the levels below is protected, or nothing is; so it can be, wherever
+/// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.14): all memory of the levels below is protected, or nothing is; so it can be, wherever
 /// it is.
 pub fn check_range(base: u64, length: u64) -> Answer {
     if is_ram(base, length) { Ok(0) } else { Err(ErrorCode::Denied) }

@@ -60,12 +60,12 @@ pub fn os_request(
     }
 }
 
-/// SYSTEM_SUSPEND: all others have to be OFF (DEN0022, 5.1.18).
+/// SYSTEM_SUSPEND: all others have to be OFF (DEN0022, 5.1.19).
 pub fn system_suspend(alone: bool) -> Result<(), ErrorCode> {
     if alone { Ok(()) } else { Err(ErrorCode::Denied) }
 }
 
-/// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.19): whether the OS coordinates from now on, as it does now or not. `suspended`: some core has
+/// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.20): whether the OS coordinates from now on, as it does now or not. `suspended`: some core has
 /// called CPU_SUSPEND since that last changed; `starting`: some core is being started; `alone`: all others are OFF.
 pub fn suspend_mode(
     mode: u64,
@@ -90,7 +90,7 @@ pub fn suspend_mode(
     if is_allowed { Ok(os_initiated) } else { Err(ErrorCode::Denied) }
 }
 
-/// NODE_HW_STATE (DEN0022, 5.1.17) of a node that is noted to be in `node`, and has these cores.
+/// NODE_HW_STATE (DEN0022, 5.1.18) of a node that is noted to be in `node`, and has these cores.
 pub fn hw_state(node: Local, cores: impl Iterator<Item = State>) -> HwState {
     let mut state = HwState::Off;
     for core in cores {
@@ -110,7 +110,7 @@ pub fn hw_state(node: Local, cores: impl Iterator<Item = State>) -> HwState {
     state
 }
 
-/// MEM_PROTECT (DEN0022, 5.1.22): whether memory is protected from now on. `can`: whether all of it can be cleared.
+/// MEM_PROTECT (DEN0022, 5.1.13): whether memory is protected from now on. `can`: whether all of it can be cleared.
 pub fn mem_protect(enable: u64, can: bool) -> Result<bool, ErrorCode> {
     match enable {
         0 => Ok(false),

@@ -119,7 +119,7 @@ pub fn off() -> ! {
     power::off()
 }
 
-/// CPU_FREEZE (DEN0022, 5.1.13): OFF, but what is pending for the core stays so until its own kernel starts it again.
+/// CPU_FREEZE (DEN0022, 5.1.16): OFF, but what is pending for the core stays so until its own kernel starts it again.
 pub fn freeze(me: &PerCore) -> ! {
     defmt::debug!("frozen");
     me.frozen.set(COORDINATOR.owner(me.core()));

@@ -1,4 +1,4 @@
-//! MEM_PROTECT (DEN0022, 5.1.22): whether the next boot clears memory before anybody sees it. `boot::clear` does.
+//! MEM_PROTECT (DEN0022, 5.1.13): whether the next boot clears memory before anybody sees it. `boot::clear` does.
 
 use super::{Answer, address, answers};
 use crate::memory::{REACH, clean};

@@ -143,7 +143,7 @@ pub fn raise(core: Core) {
     }
 }
 
-/// NODE_HW_STATE (DEN0022, 5.1.17).
+/// NODE_HW_STATE (DEN0022, 5.1.18).
 pub fn hw_state(mpidr: u64, level: u32) -> Answer {
     let level = level as usize;
     let Some(core) = core_of(mpidr).filter(|_| level < LEVELS) else {
@@ -155,7 +155,7 @@ pub fn hw_state(mpidr: u64, level: u32) -> Answer {
     Ok(answers::hw_state(noted, states) as u64)
 }
 
-/// PSCI_STAT_RESIDENCY, in microseconds (DEN0022, 5.1.20), and PSCI_STAT_COUNT (5.1.21), of the state of the highest node
+/// PSCI_STAT_RESIDENCY, in microseconds (DEN0022, 5.1.21), and PSCI_STAT_COUNT (5.1.22), of the state of the highest node
 /// that the power state names. 0 for what there is not: the specification has no error for them.
 pub fn statistic(mpidr: u64, power_state: u32, count: bool) -> u64 {
     let (Some(core), Some(state)) = (core_of(mpidr), PowerState::new(power_state)) else { return 0 };

@@ -31,13 +31,13 @@ pub fn cpu(me: &PerCore, context: &mut Context, power_state: u32, entry: u64, co
     suspend(me, context, state, if os_initiated { By::Os } else { By::Platform })
 }
 
-/// CPU_DEFAULT_SUSPEND (DEN0022, 5.1.14): the core loses its power, its cluster does not.
+/// CPU_DEFAULT_SUSPEND (DEN0022, 5.1.17): the core loses its power, its cluster does not.
 pub fn default(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
     leave(me, cpu::start(entry, context_id)?);
     suspend(me, context, PowerState::CORE_DOWN, By::Platform)
 }
 
-/// SYSTEM_SUSPEND (DEN0022, 5.1.18): every other core must be OFF.
+/// SYSTEM_SUSPEND (DEN0022, 5.1.19): every other core must be OFF.
 pub fn system(me: &PerCore, context: &mut Context, entry: u64, context_id: u64) -> Answer {
     leave(me, cpu::start(entry, context_id)?);
     suspend(me, context, PowerState::SYSTEM_DOWN, By::Alone)
@@ -85,7 +85,7 @@ pub fn resume(me: &PerCore, context: &Context) -> ! {
     power::enter(me, start)
 }
 
-/// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.19).
+/// PSCI_SET_SUSPEND_MODE (DEN0022, 5.1.20).
 pub fn set_mode(me: &PerCore, mode: u64) -> Answer {
     let now = OS_INITIATED.load(Relaxed);
     let starting = || node::is_one_starting(me.core());
