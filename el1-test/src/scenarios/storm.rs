@@ -82,7 +82,12 @@ fn seed() -> u64 {
 
 /// Whether cores suspend, too.
 fn suspends() -> bool {
-    descriptor::text("suspends") == Some("yes")
+    descriptor::text("suspends").is_some()
+}
+
+/// Whether the OS coordinates that, from the first round to the last.
+fn os_coordinates() -> bool {
+    descriptor::text("suspends") == Some("osi")
 }
 
 /// A core's own numbers for this round: the seed decides what each core tries, not how the tries fall together.
@@ -93,6 +98,13 @@ fn random(index: usize, life: u64) -> Random {
 /// All rounds.
 pub fn storm() {
     step!("{} rounds with {} cores, seed {}", rounds(), percpu::count(), seed());
+    if os_coordinates() {
+        check_eq!(
+            psci::set_suspend_mode(psci::OS_INITIATED),
+            psci::SUCCESS,
+            "PSCI_SET_SUSPEND_MODE, before anybody suspends"
+        );
+    }
     check::set_quiet(true);
     rule()
 }
@@ -164,11 +176,12 @@ struct Deeds {
     /// Bound to stop all others in the end; see the top of this file.
     bound: bool,
     suspends: bool,
+    os_coordinates: bool,
 }
 
 impl Deeds {
     fn of(index: usize, bound: bool) -> Self {
-        Self { random: random(index, 0), bound, suspends: suspends() }
+        Self { random: random(index, 0), bound, suspends: suspends(), os_coordinates: os_coordinates() }
     }
 
     fn someone(&mut self) -> usize {
@@ -237,7 +250,9 @@ impl Deeds {
                 alarm::cancel();
                 Woken::Returned(psci::call(psci::CPU_FREEZE, &[]))
             }
-            n => Woken::Returned(psci::set_suspend_mode(n & 1)),
+            n if !self.os_coordinates => Woken::Returned(psci::set_suspend_mode(n & 1)),
+            // The mode that is on.
+            _ => Woken::Returned(psci::set_suspend_mode(psci::OS_INITIATED)),
         };
         let tally = match woken {
             Woken::Entered(_) | Woken::Returned(psci::SUCCESS) => &TALLY.slept,
@@ -363,6 +378,16 @@ fn finish() -> ! {
         let slept = of(&TALLY.slept);
         info!("{slept} sleeps, {} refused, {} frozen", of(&TALLY.refused), of(&TALLY.frozen));
         check!(slept > 0, "cores that suspended: expected some, saw {slept}");
+        if os_coordinates() {
+            let refused = of(&TALLY.refused);
+            check!(refused > 0, "cores that were not the last: expected some, saw {refused}");
+            // Cores have suspended, so it could not be set again: it is what it was.
+            check_eq!(
+                psci::set_suspend_mode(psci::OS_INITIATED),
+                psci::SUCCESS,
+                "PSCI_SET_SUSPEND_MODE in the end"
+            );
+        }
     }
     check_eq!(ROUND.load(SeqCst), rounds(), "rounds");
     smp::forget_others();

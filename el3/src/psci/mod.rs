@@ -239,6 +239,34 @@ mod tests {
     }
 
     #[test]
+    fn no_other_id_is_there() {
+        for id in (0..0x20).flat_map(|number| [0x8400_0000 | number, 0xc400_0000 | number]) {
+            let is_there = FUNCTIONS.iter().any(|&(function, _)| function as u32 == id);
+            assert_eq!(features(id) as i64 >= 0, is_there, "{id:#x}");
+        }
+        // MIGRATE and MIGRATE_INFO_UP_CPU: there is no trusted OS.
+        for id in [0x8400_0005, 0xc400_0005, 0x8400_0007, 0xc400_0007] {
+            assert_eq!(features(id) as i64, -1, "{id:#x}");
+        }
+    }
+
+    #[test]
+    fn what_x0_has() {
+        for (error, number) in [
+            (ErrorCode::NotSupported, -1),
+            (ErrorCode::InvalidParameters, -2),
+            (ErrorCode::Denied, -3),
+            (ErrorCode::AlreadyOn, -4),
+            (ErrorCode::OnPending, -5),
+            (ErrorCode::InternalFailure, -6),
+            (ErrorCode::InvalidAddress, -9),
+        ] {
+            assert_eq!(code(Err(error)) as i64, number, "{error:?}");
+        }
+        assert_eq!([code(Ok(0)), code(Ok(VERSION)), code(Ok(MIGRATE_INFO))], [0, 0x1_0003, 2]);
+    }
+
+    #[test]
     fn every_function_has_its_slot() {
         for (number, (function, _)) in FUNCTIONS.iter().enumerate() {
             let clash = FUNCTIONS[..number].iter().any(|other| slot(other.0 as u32) == slot(*function as u32));

@@ -110,6 +110,17 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "storm-suspends-osi",
+        payload_name: Some("storm"),
+        story: "the same in OS-initiated mode: cores are the last of cluster and system, or are told that they are not",
+        args: "suspends=osi",
+        repeats: rounds(150),
+        patience: 3,
+        seeded: true,
+        usual_cores: 4,
+        ..USUAL
+    },
+    Scenario {
         name: "suspend-woken-and-stopped",
         story: "one core wakes a suspended one as another stops it: it is OFF, and stays so",
         min_cores: 3,
