@@ -154,7 +154,7 @@ fn round(notes: &Notes) {
         if core == me {
             mine = Some(ask);
         } else {
-            smp::run_on(core, ask_when_due, ask as u64);
+            smp::run_on(core, ask_and_go_on, ask as u64);
         }
     }
     notes.epoch.set(latest_epoch());
@@ -170,7 +170,14 @@ fn latest_epoch() -> u64 {
     (0..percpu::count()).map(epoch).max().unwrap_or(0)
 }
 
-/// A job: asks in its turn. It ends here, unless this core is the survivor.
+/// A job: asks in its turn. It ends here, unless this core is the survivor, which goes on with the rest.
+fn ask_and_go_on(ask_number: u64) {
+    ask_when_due(ask_number);
+    go_on()
+}
+
+/// Asks in its turn. Comes back on the survivor only, to whoever called: one that wins again and again must not sink into its
+/// stack a little further each time.
 fn ask_when_due(ask_number: u64) {
     let notes = notes();
     let mine = Ask::ALL[ask_number as usize];
@@ -197,7 +204,6 @@ fn ask_when_due(ask_number: u64) {
     verify::standstill();
     nobody_more_urgent(&notes, mine);
     won(&notes, mine);
-    go_on()
 }
 
 /// Whoever is more urgent than the survivor must not have asked: its stop record shows it in front of its call.
