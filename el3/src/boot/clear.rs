@@ -36,8 +36,8 @@ mod target {
         let page = |address: u64| address.next_multiple_of(PAGE as u64);
         let tree = machine::DEVICE_TREE as u64..page((machine::DEVICE_TREE + tree) as u64);
         // SAFETY: the device is mapped until `Builder::leave_boot`, which is later.
-        let is_fetched =
-            unsafe { machine::fw_cfg() }.is_some_and(|loader| crate::boot::handover::has_kernel(&loader));
+        let loader = unsafe { machine::fw_cfg() };
+        let is_fetched = loader.is_some_and(|loader| crate::boot::handover::has_kernel(&loader));
         let image = if is_fetched {
             0..0
         } else {
