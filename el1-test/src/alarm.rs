@@ -11,12 +11,6 @@ use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering::SeqCst;
 use platform::machine;
 
-/// Its interrupt, where there is one.
-pub const INTERRUPT: Option<u32> = match machine::ALARM {
-    Some((_, interrupt)) => Some(interrupt),
-    None => None,
-};
-
 // A timer's frame, CNTBaseN (DDI0487, I5.7).
 const CVAL: usize = 0x20;
 const CTL: usize = 0x2c;
@@ -32,18 +26,14 @@ fn times() -> impl Iterator<Item = (usize, &'static AtomicU64)> {
 
 /// This core is woken at this time, by the counter.
 pub fn set(time: u64) {
-    note(time);
+    if machine::ALARM.is_some() && TIMES[cpu::index()].swap(time, SeqCst) != time {
+        arm();
+    }
 }
 
 /// This core is not woken.
 pub fn cancel() {
-    note(NEVER);
-}
-
-fn note(time: u64) {
-    if machine::ALARM.is_some() && TIMES[cpu::index()].swap(time, SeqCst) != time {
-        arm();
-    }
+    set(NEVER);
 }
 
 /// The alarm has gone off: it concerns this core, or a core that is OFF meanwhile.

@@ -156,15 +156,14 @@ pub fn handle() {
 /// Takes an interrupt, if one is pending.
 fn take() -> bool {
     let Some(id) = GicCpuInterface::get_and_acknowledge_interrupt(InterruptGroup::Group1) else { return false };
-    let is_timer = id == TIMER || id == HOST_TIMER;
+    let is_alarm = machine::ALARM.is_some_and(|(_, interrupt)| id == shared(interrupt));
+    let is_timer = is_alarm || id == TIMER || id == HOST_TIMER;
     let is_clock = id == shared(rtc::INTERRUPT);
-    let is_alarm = alarm::INTERRUPT.is_some_and(|interrupt| id == shared(interrupt));
-    if is_timer {
-        stop_timer();
-    }
     if is_alarm {
         alarm::taken();
         barrier::dsb(barrier::SY);
+    } else if is_timer {
+        stop_timer();
     }
     if is_clock {
         rtc::stop();
@@ -174,12 +173,12 @@ fn take() -> bool {
     GicCpuInterface::end_interrupt(id, InterruptGroup::Group1);
     if is_clock {
         percpu::this().alarms.fetch_add(1, Relaxed);
-    } else if !is_timer && !is_alarm {
+    } else if !is_timer {
         percpu::this().ipis.fetch_add(1, Relaxed);
     }
     if id == Ipi::Stop.id() || id == Ipi::CrashStop.id() {
         stop::called();
-    } else if !is_timer && !is_alarm && !is_clock && id != Ipi::Wake.id() {
+    } else if !is_timer && !is_clock && id != Ipi::Wake.id() {
         panic!("unexpected interrupt {id:?}");
     }
     true

@@ -250,9 +250,11 @@ impl Deeds {
                 alarm::cancel();
                 Woken::Returned(psci::call(psci::CPU_FREEZE, &[]))
             }
-            n if !self.os_coordinates => Woken::Returned(psci::set_suspend_mode(n & 1)),
-            // The mode that is on.
-            _ => Woken::Returned(psci::set_suspend_mode(psci::OS_INITIATED)),
+            n => Woken::Returned(psci::set_suspend_mode(if self.os_coordinates {
+                psci::OS_INITIATED
+            } else {
+                n & 1
+            })),
         };
         let tally = match woken {
             Woken::Entered(_) | Woken::Returned(psci::SUCCESS) => &TALLY.slept,

@@ -162,7 +162,7 @@ fn power_down_as_smc32() {
 }
 
 /// Makes a call in its SMC32 form; entry point and context have garbage in their upper halves.
-fn in_smc32(function: u32, arguments: impl Fn(u64, u64) -> [u64; 3]) -> Woken {
+pub fn in_smc32(function: u32, arguments: impl Fn(u64, u64) -> [u64; 3]) -> Woken {
     let context = suspend::new_context();
     let woken = suspend::call(function & !SMC64, arguments(GARBAGE | suspend::entry(), GARBAGE | context));
     if let Woken::Entered(found) = &woken {

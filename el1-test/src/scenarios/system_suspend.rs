@@ -1,10 +1,10 @@
 //! SYSTEM_SUSPEND: the last core goes to sleep with the machine, and comes back at its entry point (DEN0022, 5.1.19).
 
+use super::case::GARBAGE;
 use super::sleeper::{self, How, Nap};
 use crate::gic::{self, Ipi};
 use crate::suspend::{self, Woken, state};
 use crate::{cpu, percpu, persist, psci, rtc, smp, stop, vendor, verify};
-use abi::call::SMC64;
 use smp_stop::Kind;
 
 /// How long the machine sleeps, in microseconds.
@@ -68,12 +68,7 @@ fn sleeps(when: &str) {
 }
 
 fn in_smc32() -> Woken {
-    let context = suspend::new_context();
-    let woken = suspend::call(psci::SYSTEM_SUSPEND & !SMC64, [suspend::entry(), context, 0]);
-    if let Woken::Entered(found) = &woken {
-        suspend::is_as_after_cpu_on(found, context & 0xffff_ffff);
-    }
-    woken
+    super::suspend::in_smc32(psci::SYSTEM_SUSPEND, |entry, context| [entry, context, GARBAGE])
 }
 
 fn verify_others_off() {

@@ -12,7 +12,7 @@ use core::cell::UnsafeCell;
 use core::panic::PanicInfo;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
-use smp_stop::{Core, State};
+use smp_stop::{Core, State, Stragglers};
 
 /// Not 0: a core is reporting, the one whose TPIDR_EL3 this is, with bit 0 set. Taken by `crash_entry` in vectors.S, and
 /// by [`unexpected`].
@@ -138,7 +138,13 @@ fn report(cause: &Cause, registers: &Context) -> ! {
     give_up()
 }
 
-fn print(to: &mut Text, cause: &Cause, registers: &Context, me: Option<Core>, stopped: Option<stop::Outcome>) {
+fn print(
+    to: &mut Text,
+    cause: &Cause,
+    registers: &Context,
+    me: Option<Core>,
+    stopped: Option<Result<usize, Stragglers>>,
+) {
     to.text("\n*** STANDSTILL CRASH\ncause: ");
     cause.tell(to);
     to.text("\ncore:  ");
@@ -149,7 +155,7 @@ fn print(to: &mut Text, cause: &Cause, registers: &Context, me: Option<Core>, st
     to.text(", MPIDR ").hex(MPIDR_EL1.get());
     if let Some(stopped) = stopped {
         let (count, what) = match stopped {
-            Ok(stopped) => (stopped.count, " off"),
+            Ok(count) => (count, " off"),
             Err(left) => (left.count, " did not stop"),
         };
         to.text("\nother cores: ").decimal(count as u64).text(what);

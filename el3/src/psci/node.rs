@@ -93,15 +93,17 @@ fn all_rest(core: Core, level: usize, suspended: bool) -> bool {
 /// The calling core is Suspended: notes what rests with it. An error, if the caller is not as alone as it says: then nothing is
 /// noted (DEN0022, 5.1.2).
 pub fn lower(core: Core, state: PowerState, by: By) -> Result<(), ErrorCode> {
-    if by == By::Alone {
-        answers::system_suspend(is_alone(core))?;
-    }
-    if by == By::Os {
-        let fits = |level: usize| {
-            let mut suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
-            suspended.all(|other| asked(other).local(0) >= state.local(level))
-        };
-        answers::os_request(state, |level| is_last(core, level), fits)?;
+    match by {
+        By::Platform => {}
+        By::Os => {
+            let fits = |level: usize| {
+                let mut suspended =
+                    others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
+                suspended.all(|other| asked(other).local(0) >= state.local(level))
+            };
+            answers::os_request(state, |level| is_last(core, level), fits)?;
+        }
+        By::Alone => answers::system_suspend(is_alone(core))?,
     }
     node(core, 0).enter(state.local(0), now());
     for level in (1..LEVELS).take(state.deepest()) {
@@ -127,7 +129,7 @@ fn least(core: Core, level: usize, state: PowerState) -> Local {
     suspended.map(|other| asked(other).local(level)).fold(state.local(level), Local::min)
 }
 
-/// The core has been claimed to be started: its cluster does not rest any more. The system did not, since somebody starts it.
+/// The calling core was started and is On: its cluster does not rest any more. The system did not, since somebody started it.
 #[inline(always)]
 pub fn wake_cluster(core: Core) {
     let cluster = node(core, 1);

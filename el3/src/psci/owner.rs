@@ -82,7 +82,7 @@ mod target {
         caller.number() != me.owner.load(Relaxed) && caller != Owner::NONE
     }
 
-    /// The core belongs to the caller from now on, who is told. Another kernel's events on it are gone, and what it has left behind
+    /// The core belongs to the caller from now on, which is returned. Another kernel's events on it are gone, and what it has left behind
     /// elsewhere is stopped first, if that is the policy.
     #[inline(never)] // once in the image
     pub fn settle(me: &PerCore, context: &Context) -> Owner {

@@ -39,7 +39,8 @@ impl Residency {
         Local::from_bits(self.now.load(SeqCst) & 3)
     }
 
-    /// Whether it rests: for whoever has to end that, and may see it late.
+    /// Whether it rests. Whoever asks because it has to end that has said that it runs before, with a fence in between: a note that
+    /// is not seen here was made by a core that then sees it run, and cancels.
     #[inline(always)]
     pub fn rests(&self) -> bool {
         self.now.load(Relaxed) != 0

@@ -39,9 +39,7 @@ mod target {
     use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
     use abi::call::kind;
     use platform::machine;
-    use smp_stop::{
-        Backend, Claim, Core, Kind, Owner, Patience, Scope, State, Stopped, Stragglers, Targets, Untaken,
-    };
+    use smp_stop::{Backend, Claim, Core, Kind, Owner, Patience, Scope, State, Stragglers, Targets, Untaken};
 
     /// A second in microseconds, as [`timeout`] takes it.
     const SECOND: u64 = 1_000_000;
@@ -185,7 +183,9 @@ mod target {
     ///
     /// The core may have been condemned itself, or lose. That changes nothing: the monitor is broken, and a core that
     /// takes the SGI while a crash is being reported turns OFF in any case.
-    pub fn for_crash(me: Core) -> Outcome {
+    ///
+    /// How many are OFF then: not how many of them ran, since whoever was in the monitor has gone off before this began.
+    pub fn for_crash(me: Core) -> Result<usize, Stragglers> {
         // For those who are starting: they look at the stop word. Whoever has it, the rest is the same.
         let _ = COORDINATOR.request(me, Kind::Crash, Scope::Others);
         let others = || (0..crate::boot::count()).filter_map(Core::new).filter(|&core| core != me);
@@ -198,8 +198,7 @@ mod target {
             }
             relax();
         }
-        // Not how many of them ran: whoever was in the monitor has gone off before this began.
-        Ok(Stopped { count: others().count() })
+        Ok(others().count())
     }
 }
 
