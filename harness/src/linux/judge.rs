@@ -106,7 +106,7 @@ pub enum Moment {
     FirstCall,
 }
 
-/// Time between the two looks at a kernel that has panicked.
+/// Time between two looks at a kernel that has panicked.
 const PANICKED: Duration = Duration::from_secs(3);
 /// Time between two looks at a kernel that suspends.
 const SLEEPS: Duration = Duration::from_millis(300);
@@ -139,6 +139,9 @@ pub struct Judge {
     /// Who still ran when the last kernel took over is known.
     takeover_seen: bool,
     seen: Option<Vec<Core>>,
+    /// When the cores of a kernel that has panicked were last seen.
+    seen_at: Option<Duration>,
+    /// Who moves for good after a panic.
     frozen: Option<Vec<String>>,
     findings: Findings,
     stopped: bool,
@@ -168,6 +171,7 @@ impl Judge {
             look: None,
             takeover_seen: false,
             seen: None,
+            seen_at: None,
             frozen: None,
             findings: Findings::default(),
             stopped: false,
@@ -302,8 +306,16 @@ impl Judge {
                 self.takeover_seen = true;
                 self.findings.still_ran.get_or_insert_default().extend(ran);
             }
-            Some(Look::Panicked) => self.seen = Some(cores),
-            Some(Look::StillPanicked) => self.frozen = Some(self.movers(&cores)),
+            Some(Look::Panicked) => self.see(cores, now),
+            Some(Look::StillPanicked) => {
+                let movers = self.movers(&cores);
+                // On a busy host a core's way into the kernel's stop can take longer than the pause between two looks.
+                let may_come = self.panicked_at.is_some_and(|since| now.saturating_sub(since) < self.limits.grace);
+                if movers.is_empty() || !may_come {
+                    self.frozen = Some(movers);
+                }
+                self.see(cores, now);
+            }
             Some(Look::Lost) => {
                 for (number, place) in &mut self.findings.lost {
                     *place = cores.iter().find(|core| core.number == *number).cloned();
@@ -321,6 +333,11 @@ impl Judge {
             }
             None => {}
         }
+    }
+
+    fn see(&mut self, cores: Vec<Core>, now: Duration) {
+        self.seen = Some(cores);
+        self.seen_at = Some(now);
     }
 
     /// Are all cores in EL3, where they were at the last look, and, if that can be seen, is there one to be woken?
@@ -377,7 +394,7 @@ impl Judge {
         }
         match self.rules.end {
             End::Frozen => {
-                if self.seen.is_some() && self.frozen.is_none() && after(self.panicked_at, PANICKED) {
+                if self.frozen.is_none() && after(self.seen_at, PANICKED) {
                     self.look = Some(Look::StillPanicked);
                 }
                 self.frozen.is_some()
