@@ -96,13 +96,6 @@ pub mod spsr {
 }
 
 impl Context {
-    /// Empty, to enter `pc` with this PSTATE and these first registers.
-    pub fn entry(pc: u64, pstate: u64, x0: u64) -> Self {
-        let mut context = Self { spsr: pstate, elr: pc, ..Self::default() };
-        context.x[0] = x0;
-        context
-    }
-
     /// x0 to x30.
     #[inline(never)] // once in the image
     pub fn registers(&self) -> [u64; 31] {

@@ -153,6 +153,7 @@ mod target {
             sdei::leave(me);
             gic::close_below();
             gic::reset_core(me, keeps_pending(me));
+            node::turn_off(me);
         });
         // From here on nothing is touched that a life could own.
         wait()
@@ -170,7 +171,7 @@ mod target {
             me.frozen.clear();
             match COORDINATOR.arrive_as(me.core(), Claim::new(claim)) {
                 Admission::Go => {
-                    node::wake_cluster(me.core());
+                    node::turn_on(me);
                     lower::stop_timers();
                     enter(me, start)
                 }

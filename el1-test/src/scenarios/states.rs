@@ -271,11 +271,17 @@ pub fn stats() {
         }
     }
     never_backwards();
-    step!("turned OFF and on again, what was counted is still there");
-    let kept = stat(1, state::DOWN);
+    step!("OFF counts as a power-down of the core, which ends with CPU_ON");
+    let kept = [state::STANDBY, state::DOWN_CLUSTER].map(|power_state| stat(1, power_state));
+    let before = stat(1, state::DOWN);
+    let began = cpu::now();
     turn_off(1);
+    cpu::delay(cpu::microseconds(NAP));
     smp::bring_up(1);
-    check_not_less(1, state::DOWN, kept, stat(1, state::DOWN));
+    check_grown(1, state::DOWN, before, 1, NAP..=microseconds(cpu::now() - began));
+    for (power_state, kept) in [state::STANDBY, state::DOWN_CLUSTER].into_iter().zip(kept) {
+        check_not_less(1, power_state, kept, stat(1, power_state));
+    }
     smp::run_on_each(percpu::others(), |_| smp::off(), 0);
     percpu::others().for_each(|index| {
         smp::wait_off(index);

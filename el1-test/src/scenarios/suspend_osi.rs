@@ -32,6 +32,11 @@ fn strangers() -> impl Iterator<Item = usize> + Clone {
     percpu::others().filter(move |&index| cluster(index) != mine)
 }
 
+/// Of each other cluster the core that goes to sleep last.
+fn last_strangers() -> impl Iterator<Item = usize> + Clone {
+    strangers().filter(|&index| !strangers().any(|later| later > index && cluster(later) == cluster(index)))
+}
+
 fn set_mode(mode: u64, expected: i32, when: &str) {
     check_eq!(psci::set_suspend_mode(mode), expected, "SET_SUSPEND_MODE({mode}) {when}");
 }
@@ -172,7 +177,8 @@ fn last_in_the_cluster() {
         check_answer(own(state::DOWN_SYSTEM), DENIED, when);
         sleeper::put_to_sleep(index, Nap::to(own(state::DOWN)));
     }
-    step!("all other cores are suspended");
+    other_clusters_follow();
+    step!("all other cores are suspended, and so are their clusters");
     for state in state::all() {
         check_sleeps(own(state), "by the last core of all");
     }
@@ -192,6 +198,32 @@ fn last_in_the_cluster() {
     }
     for index in percpu::others().filter(|&index| Some(index) != mates().next()) {
         wake(index, Answer::Entered);
+    }
+}
+
+/// All cores of the other clusters are suspended. The system goes down with those clusters, and no deeper than they.
+fn other_clusters_follow() {
+    let own = |state| state::os_initiated(state);
+    if last_strangers().next().is_none() {
+        return;
+    }
+    step!("all other cores are suspended, but no other cluster is");
+    for state in [state::STANDBY_SYSTEM, state::DOWN_SYSTEM] {
+        check_answer(own(state), DENIED, "with another cluster left running");
+    }
+    for (state, back, cluster) in [
+        (state::STANDBY_CLUSTER, Answer::Entered, psci::hw::STANDBY),
+        (state::DOWN_CLUSTER, Answer::Returned(psci::SUCCESS), psci::hw::OFF),
+    ] {
+        for index in last_strangers() {
+            wake(index, back);
+            sleeper::put_to_sleep(index, Nap::to(own(state)));
+            wait_cluster(index, cluster);
+        }
+        if cluster == psci::hw::STANDBY {
+            check_answer(own(state::DOWN_SYSTEM), INVALID, "with another cluster in standby");
+            check_sleeps(own(state::STANDBY_SYSTEM), "with another cluster in standby");
+        }
     }
 }
 

@@ -81,12 +81,9 @@ extern "C" fn unexpected(context: &mut Context) {
 /// Enters a lower level at `pc` with this PSTATE and x0, the other registers clear. What was the calling core's saved context is gone.
 pub fn enter(core: Core, pc: u64, pstate: u64, x0: u64) -> ! {
     unsafe extern "C" {
-        fn enter_lower(context: *mut Context) -> !;
+        fn enter_lower(context: *mut Context, pc: u64, pstate: u64, x0: u64) -> !;
     }
-    let place = percore::context(core);
-    // SAFETY: it is the caller's own context, in a mapped page; nobody else holds a reference, since what was called
-    // with one never goes on after this.
-    unsafe { place.write(Context::entry(pc, pstate, x0)) };
-    // SAFETY: `place` is where SP_EL3 belongs; the stack below it, which this uses, is not needed any more.
-    unsafe { enter_lower(place) }
+    // SAFETY: it is the caller's own context, in a mapped page, where SP_EL3 belongs; nobody else holds a reference to it, or
+    // needs the stack below it, since what was called with one never goes on after this.
+    unsafe { enter_lower(percore::context(core), pc, pstate, x0) };
 }

@@ -129,12 +129,6 @@ exit_full:
     restore_caller
     return_below
 
-// Enters a lower level. In: x0 = the calling core's Context, at its place in the core's page.
-.global enter_lower
-enter_lower:
-    mov     sp, x0
-    b       exit_full
-
     full_vector lower32_sync, {lower_sync}
 
 vector lower32_irq
@@ -204,6 +198,18 @@ invalidate_predictors:
     invalidate_predictors x0
     isb
     ret
+
+// Enters a lower level with clear registers. In: x0 = the place of the calling core's Context, x1 = PC, x2 = PSTATE, x3 = its x0.
+.global enter_lower
+enter_lower:
+    mov     sp, x0
+    stp     x3, xzr, [sp, #0]
+.irp at, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224
+    stp     xzr, xzr, [sp, #\at]
+.endr
+    stp     xzr, x2, [sp, #240]
+    stp     x1, xzr, [sp, #256]
+    b       exit_full
 
 // A crash. In: SP_EL0 = the old x0, x0 = where to save all registers: the lowest part of the core's page (below what its
 // stack normally reaches), or the boot frame if the core has none yet, plus 16 times the cause. Goes on with the boot

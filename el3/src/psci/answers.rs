@@ -44,20 +44,24 @@ pub fn affinity_of_group(mpidr: u64, level: u64, cores: impl Iterator<Item = (u6
     answer
 }
 
-/// CPU_SUSPEND where the OS coordinates (DEN0022, 4.2.3.2 and 5.1.2). `is_last`: whether all others of a level rest; `fits`: whether
-/// none of them rests less deeply than the level is to.
+/// CPU_SUSPEND where the OS coordinates (DEN0022, 4.2.3.2 and 5.1.2). `is_last`: whether all others of a level rest; `least`: the
+/// least deep state of the nodes right below a level, apart from the caller's, that have a suspended core.
 pub fn os_request(
     state: PowerState,
     is_last: impl FnOnce(usize) -> bool,
-    fits: impl FnMut(usize) -> bool,
+    mut least: impl FnMut(usize) -> Local,
 ) -> Result<(), ErrorCode> {
     if !is_last(state.last()) {
-        Err(ErrorCode::Denied)
-    } else if !(1..LEVELS).take(state.deepest()).all(fits) {
-        Err(ErrorCode::InvalidParameters)
-    } else {
-        Ok(())
+        return Err(ErrorCode::Denied);
     }
+    for level in (1..LEVELS).take(state.deepest()) {
+        match least(level) {
+            Local::Run => return Err(ErrorCode::Denied),
+            child if child < state.local(level) => return Err(ErrorCode::InvalidParameters),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// SYSTEM_SUSPEND: all others have to be OFF (DEN0022, 5.1.19).
@@ -166,18 +170,23 @@ mod tests {
 
     #[test]
     fn cpu_suspend_where_the_os_coordinates() {
-        let ask = |number, last: usize, fitting: usize| {
-            os_request(PowerState::new(number).unwrap(), |level| level <= last, |level| level <= fitting)
+        use Local::*;
+        let ask = |number, last: usize, below: [Local; 2]| {
+            os_request(PowerState::new(number).unwrap(), |level| level <= last, |level| below[level - 1])
         };
-        assert_eq!(ask(0x4000_1033, 1, 1), Ok(()));
-        assert_eq!(ask(0x4000_0003, 0, 0), Ok(()));
+        assert_eq!(ask(0x4000_1033, 1, [PowerDown, Run]), Ok(()));
+        assert_eq!(ask(0x4000_0003, 0, [Run, Run]), Ok(()));
+        assert_eq!(ask(0x4000_2333, 2, [PowerDown, PowerDown]), Ok(()));
+        assert_eq!(ask(0x4000_2133, 2, [PowerDown, Standby]), Ok(()));
         // It says that it is the last of a level, and is not; whatever it asks for.
-        assert_eq!(ask(0x4000_1033, 0, 2), Err(ErrorCode::Denied));
-        assert_eq!(ask(0x4000_2003, 1, 2), Err(ErrorCode::Denied));
-        assert_eq!(ask(0x4000_1033, 0, 0), Err(ErrorCode::Denied));
-        // Somebody rests less deeply than that.
-        assert_eq!(ask(0x4000_1033, 2, 0), Err(ErrorCode::InvalidParameters));
-        assert_eq!(ask(0x4000_2333, 2, 1), Err(ErrorCode::InvalidParameters));
+        assert_eq!(ask(0x4000_1033, 0, [PowerDown; 2]), Err(ErrorCode::Denied));
+        assert_eq!(ask(0x4000_2003, 1, [PowerDown; 2]), Err(ErrorCode::Denied));
+        assert_eq!(ask(0x4000_1033, 0, [Run; 2]), Err(ErrorCode::Denied));
+        // All cores rest, but somebody's cluster does not.
+        assert_eq!(ask(0x4000_2333, 2, [PowerDown, Run]), Err(ErrorCode::Denied));
+        // A core, or a cluster, rests less deeply than that.
+        assert_eq!(ask(0x4000_1033, 2, [Standby, PowerDown]), Err(ErrorCode::InvalidParameters));
+        assert_eq!(ask(0x4000_2333, 2, [PowerDown, Standby]), Err(ErrorCode::InvalidParameters));
     }
 
     #[test]

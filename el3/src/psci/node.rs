@@ -11,12 +11,13 @@ use super::residency::{Residency, microseconds};
 use super::{Answer, answers};
 use crate::MAX_CORES;
 use crate::boot;
-use crate::percore;
+use crate::percore::{self, PerCore};
 use crate::power::now;
 use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
 use arm_psci::ErrorCode;
 use core::ops::Range;
+use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
 use smp_stop::{Core, State};
@@ -49,8 +50,14 @@ fn members(core: Core, level: usize) -> impl Iterator<Item = Core> + Clone {
     range.filter_map(Core::new)
 }
 
+/// The other cores of that node.
 fn others(core: Core, level: usize) -> impl Iterator<Item = Core> + Clone {
     members(core, level).filter(move |&other| other != core)
+}
+
+/// Those that are suspended.
+fn suspended(core: Core, level: usize) -> impl Iterator<Item = Core> {
+    others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended)
 }
 
 /// What a suspended core has asked for.
@@ -96,12 +103,13 @@ pub fn lower(core: Core, state: PowerState, by: By) -> Result<(), ErrorCode> {
     match by {
         By::Platform => {}
         By::Os => {
-            let fits = |level: usize| {
-                let mut suspended =
-                    others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
-                suspended.all(|other| asked(other).local(0) >= state.local(level))
+            let least = |level: usize| {
+                let own = node(core, level - 1);
+                let children = suspended(core, level).map(|other| node(other, level - 1));
+                let others = children.filter(|&child| !ptr::eq(child, own));
+                others.map(Residency::state).fold(Local::PowerDown, Local::min)
             };
-            answers::os_request(state, |level| is_last(core, level), fits)?;
+            answers::os_request(state, |level| is_last(core, level), least)?;
         }
         By::Alone => answers::system_suspend(is_alone(core))?,
     }
@@ -125,14 +133,19 @@ pub fn lower(core: Core, state: PowerState, by: By) -> Result<(), ErrorCode> {
 
 /// What all that are suspended in the node agree on: the least deep of what they asked for.
 fn least(core: Core, level: usize, state: PowerState) -> Local {
-    let suspended = others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended);
-    suspended.map(|other| asked(other).local(level)).fold(state.local(level), Local::min)
+    suspended(core, level).map(|other| asked(other).local(level)).fold(state.local(level), Local::min)
 }
 
-/// The calling core was started and is On: its cluster does not rest any more. The system did not, since somebody started it.
+/// The calling core is about to be OFF. It has no power then, as after a power-down: PSCI_STAT_* count it so.
+pub fn turn_off(me: &PerCore) {
+    me.residency.enter(Local::PowerDown, now());
+}
+
+/// The calling core was started and is On: neither it nor its cluster rests any more. The system did not, since somebody started it.
 #[inline(always)]
-pub fn wake_cluster(core: Core) {
-    let cluster = node(core, 1);
+pub fn turn_on(me: &PerCore) {
+    me.residency.leave(now());
+    let cluster = node(me.core(), 1);
     if cluster.rests() {
         cluster.leave(now());
     }

@@ -47,6 +47,7 @@ impl Residency {
     }
 
     /// It is in this state from now on, in ticks of the counter, if it ran.
+    #[inline(never)] // once in the image
     pub fn enter(&self, state: Local, ticks: u64) {
         let _ = self.now.compare_exchange(0, ticks << 2 | state.bits(), SeqCst, Relaxed);
     }

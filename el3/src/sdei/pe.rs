@@ -302,7 +302,7 @@ mod tests {
     const LAST: u8 = PRIVATE as u8 - 1;
 
     fn interrupted() -> Context {
-        let mut context = Context::entry(0x4000, 0x6000_0005, 0);
+        let mut context = Context { elr: 0x4000, spsr: 0x6000_0005, ..Context::default() };
         context.x = core::array::from_fn(|n| 100 + n as u64);
         context.lr = 130;
         context
