@@ -7,6 +7,7 @@
 //! core before it leaves. With the feature `eager-log` every core sends its own frames at once, for those who watch.
 
 use core::sync::atomic::{AtomicU64, Ordering::*};
+use zerocopy::IntoBytes;
 
 /// A frame's greatest length, encoded. A longer one is cut; the decoder drops it.
 pub const FRAME_BYTES: usize = FRAME_WORDS * 8;
@@ -57,9 +58,12 @@ impl Ring {
         let slot = &self.slots[number as usize % SLOTS];
         slot.tag.store(0, Relaxed);
         core::sync::atomic::fence(Release);
-        for (word, chunk) in slot.words.iter().zip(bytes.chunks(8)) {
-            let whole = chunk.iter().rfold(0, |whole, &byte| whole << 8 | u64::from(byte));
-            word.store(whole, Relaxed);
+        let mut words = [0_u64; FRAME_WORDS];
+        for (to, &byte) in words.as_mut_bytes().iter_mut().zip(bytes) {
+            *to = byte;
+        }
+        for (word, &value) in slot.words.iter().zip(&words) {
+            word.store(value, Relaxed);
         }
         let length = bytes.len().min(FRAME_BYTES) as u64;
         slot.tag.store((number + 1) << 8 | length, Release);
@@ -74,7 +78,10 @@ impl Ring {
         }
         let slot = &self.slots[number as usize % SLOTS];
         let tag = slot.tag.load(Acquire);
-        let words = slot.words.each_ref().map(|word| word.load(Relaxed));
+        let mut words = [0; FRAME_WORDS];
+        for (to, word) in words.iter_mut().zip(&slot.words) {
+            *to = word.load(Relaxed);
+        }
         core::sync::atomic::fence(Acquire);
         let complete = tag >> 8 == number + 1 && slot.tag.load(Relaxed) == tag;
         complete.then_some(Frame { number, length: (tag & 0xff) as usize, words })
@@ -95,6 +102,7 @@ mod target {
     use core::cell::UnsafeCell;
     use platform::machine;
     use spin::mutex::SpinMutex;
+    use zerocopy::IntoBytes;
 
     /// The monitor's log.
     pub static RING: Ring = Ring::new();
@@ -192,8 +200,7 @@ mod target {
         let Some(frame) = RING.get(*sent) else { return false };
         // SAFETY: the UART was mapped at boot, before the first frame.
         let console = unsafe { machine::console() };
-        let bytes = frame.words.iter().flat_map(|word| word.to_le_bytes());
-        for byte in bytes.take(frame.length) {
+        for &byte in frame.words.as_bytes().iter().take(frame.length) {
             console.put(byte);
         }
         *sent = frame.number + 1;

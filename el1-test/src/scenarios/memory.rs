@@ -216,22 +216,31 @@ fn protect_as_documented() {
     );
 }
 
-/// MEM_PROTECT_CHECK_RANGE: non-secure RAM can be protected, nothing else.
+/// MEM_PROTECT_CHECK_RANGE: non-secure RAM can be protected, but for what the machine loads in each reset; nothing else.
 pub fn mem_protect_range() {
     const GOOD: Expect = Status(psci::SUCCESS);
     const BAD: Expect = Status(psci::DENIED);
     let end = tree::memory_end().unwrap_or(mmu::DRAM);
     let dram = mmu::DRAM;
     let here = mmu::physical(boot::image());
+    let (image, behind) = (machine::NEXT_IMAGE, machine::NEXT_IMAGE + machine::NEXT_IMAGE_MAX);
+    let tree = machine::DEVICE_TREE as u64;
+    let free = dram + (8 << 20);
     let range = |what, base, length, expect| case(what, psci::MEM_PROTECT_CHECK_RANGE, [base, length, 0], expect);
     let in_smc32 =
         |what, base, length, expect| case(what, psci::MEM_PROTECT_CHECK_RANGE & !SMC64, [base, length, 0], expect);
     let secure = machine::SECURE_RAM as u64;
-    let mut cases = [
-        range("this kernel", here, mmu::KERNEL_BLOCKS * mmu::BLOCK_SIZE, GOOD),
-        range("one byte", here + 1, 1, GOOD),
-        range("the first byte of RAM", dram, 1, GOOD),
-        range("the first gigabyte", dram, 1 << 30, GOOD),
+    let cases = [
+        range("8 MiB", free, 8 << 20, GOOD),
+        range("one byte", free + 1, 1, GOOD),
+        range("up to the next image", image - 0x1000, 0x1000, GOOD),
+        range("the first byte of the next image", image, 1, BAD),
+        range("into the next image", image - 0x1000, 0x1001, BAD),
+        range("this kernel", here, mmu::KERNEL_BLOCKS * mmu::BLOCK_SIZE, BAD),
+        range("the last byte of the next image's place", behind - 1, 1, BAD),
+        range("behind the next image's place", behind, 0x1000, GOOD),
+        range("the device tree", tree, 1, BAD),
+        range("the first gigabyte", dram, 1 << 30, BAD),
         range("the last byte of RAM", end - 1, 1, GOOD),
         range("up to the end of RAM", end - 0x1000, 0x1000, GOOD),
         range("a byte beyond the end of RAM", end - 0x1000, 0x1001, BAD),
@@ -244,20 +253,16 @@ pub fn mem_protect_range() {
         range("the distributor", machine::GICD as u64, 0x1_0000, BAD),
         range("everything", 0, !0, BAD),
         range("RAM to the end of the world", dram, !dram, BAD),
-        range("around the end of the world", here, !here + 0x1000, BAD),
-        range("around the end of the world to where it began", here, !0, BAD),
+        range("around the end of the world", free, !free + 0x1000, BAD),
+        range("around the end of the world to where it began", free, !0, BAD),
         range("the last byte of the world", !0, 1, BAD),
-        range("around the end of the world from its last byte", !0, here, BAD),
-        in_smc32("this kernel, SMC32", GARBAGE | here & 0xffff_ffff, GARBAGE | 0x1000, GOOD),
+        range("around the end of the world from its last byte", !0, free, BAD),
+        in_smc32("8 MiB, SMC32", GARBAGE | free & 0xffff_ffff, GARBAGE | 8 << 20, GOOD),
         in_smc32("the UART, SMC32", GARBAGE | machine::UART0 as u64, GARBAGE | 0x1000, BAD),
         case("FEATURES(64)", psci::FEATURES, [psci::MEM_PROTECT_CHECK_RANGE.into(), 0, 0], Value(0)),
         case("FEATURES(32)", psci::FEATURES, [(psci::MEM_PROTECT_CHECK_RANGE & !SMC64).into(), 0, 0], Value(0)),
-        range("nothing, in RAM", here, 0, OneOf(psci::SUCCESS, psci::DENIED)),
+        range("nothing, in RAM", free, 0, OneOf(psci::SUCCESS, psci::DENIED)),
     ];
-    if machine::MEMORY.len() > 1 {
-        // There is a hole in front of the end.
-        cases[3].arguments[1] = 1 << 20;
-    }
     try_all("MEM_PROTECT_CHECK_RANGE", &cases);
 }
 

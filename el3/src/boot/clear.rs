@@ -31,23 +31,25 @@ mod target {
     use core::ops::Range;
     use platform::machine;
 
-    /// Clears all memory below `end` that the machine can have, as far as EL3 reaches. `tree` is how many bytes the device tree has.
-    pub fn clear(map: &mut Builder, end: u64, tree: usize) -> Result<(), MapError> {
+    /// What the machine has loaded since the reset: a device tree of so many bytes, and the next image, if that is not fetched later.
+    pub fn kept(tree: usize) -> [Range<u64>; 2] {
         let page = |address: u64| address.next_multiple_of(PAGE as u64);
         let tree = machine::DEVICE_TREE as u64..page((machine::DEVICE_TREE + tree) as u64);
         // SAFETY: the device is mapped until `Builder::leave_boot`, which is later.
         let loader = unsafe { machine::fw_cfg() };
         let is_fetched = loader.is_some_and(|loader| crate::boot::handover::has_kernel(&loader));
-        let image = if is_fetched {
-            0..0
-        } else {
-            crate::boot::next_image()..crate::boot::next_image() + machine::NEXT_IMAGE_MAX
-        };
+        let size = if is_fetched { 0 } else { machine::NEXT_IMAGE_MAX };
+        let image = crate::boot::next_image();
+        [tree, image..image + size]
+    }
+
+    /// Clears all memory below `end` that the machine can have, as far as EL3 reaches, but for what is [`kept`].
+    pub fn clear(map: &mut Builder, end: u64, kept: &[Range<u64>]) -> Result<(), MapError> {
         // It may be mapped as one block, of which there are no pieces.
         map.close(machine::BOOT_RAM as u64..(machine::BOOT_RAM + machine::BOOT_RAM_SIZE) as u64)?;
         for (start, limit) in machine::MEMORY {
             let range = start..limit.min(end).min(memory::REACH);
-            gaps(range, &[tree.clone(), image.clone()], |gap| {
+            gaps(range, kept, |gap| {
                 map.open(gap.clone())?;
                 zero(gap.clone());
                 map.close(gap)
@@ -74,7 +76,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use target::clear;
+pub use target::{clear, kept};
 
 #[cfg(test)]
 mod tests {

@@ -26,11 +26,11 @@ pub extern "C" fn cold_boot() -> ! {
     let machine = handover::device_tree().map(Tree::machine);
     let memory_end = machine.map_or(machine::MEMORY_END, |machine| machine.memory_end);
     address::set_dram_end(memory_end);
+    let kept = clear::kept(handover::tree_extent());
+    address::set_kept(&kept);
     let protected_end = protected_end();
     if let Some(end) = protected_end {
-        let Ok(()) = clear::clear(&mut map, end.max(memory_end), handover::tree_extent()) else {
-            panic!("cannot clear memory")
-        };
+        let Ok(()) = clear::clear(&mut map, end.max(memory_end), &kept) else { panic!("cannot clear memory") };
     }
     if let Some(machine) = machine {
         policy::init(machine.policy.set, machine.policy.clear);

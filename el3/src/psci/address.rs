@@ -1,7 +1,8 @@
-//! Which entry points are good: aligned, and in non-secure RAM.
+//! Which entry points are good: aligned, and in non-secure RAM. And which memory MEM_PROTECT protects.
 
 use super::Answer;
 use arm_psci::ErrorCode;
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use platform::machine;
 
@@ -18,6 +19,17 @@ pub fn dram_end() -> u64 {
     DRAM_END.load(Relaxed)
 }
 
+/// What a boot does not clear, since the machine loads it: where it begins, and where it ends. Set once at boot.
+static KEPT: [[AtomicU64; 2]; 2] = [const { [AtomicU64::new(u64::MAX), AtomicU64::new(0)] }; 2];
+
+/// Notes what a boot does not clear.
+pub fn set_kept(kept: &[Range<u64>; 2]) {
+    for ([first, end], range) in KEPT.iter().zip(kept) {
+        first.store(range.start, Relaxed);
+        end.store(range.end, Relaxed);
+    }
+}
+
 /// Whether a core may start at this address in AArch64 state (DEN0022, 5.1.4: INVALID_ADDRESS if not).
 #[inline(always)]
 pub fn is_entry(address: u64) -> bool {
@@ -30,10 +42,12 @@ pub fn entry(address: u64) -> Result<(), ErrorCode> {
     if is_entry(address) { Ok(()) } else { Err(ErrorCode::InvalidAddress) }
 }
 
-/// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.14): all memory of the levels below is protected, or nothing is; so it can be, wherever
-/// it is.
+/// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.14): all memory of the levels below can be protected, but for what the machine loads.
 pub fn check_range(base: u64, length: u64) -> Answer {
-    if is_ram(base, length) { Ok(0) } else { Err(ErrorCode::Denied) }
+    let is_apart = |[start, end]: &[AtomicU64; 2]| {
+        base.wrapping_add(length) <= start.load(Relaxed) || end.load(Relaxed) <= base
+    };
+    if is_ram(base, length) && KEPT.iter().all(is_apart) { Ok(0) } else { Err(ErrorCode::Denied) }
 }
 
 /// Whether all of this is non-secure RAM, and something.
@@ -65,6 +79,13 @@ mod tests {
         assert_eq!(check_range(RAM, 0x1000), Ok(0));
         for (base, length) in [(RAM, 0x1001), (RAM, 0), (RAM - 1, 2), (0, 1), (u64::MAX, 2)] {
             assert_eq!(check_range(base, length), Err(ErrorCode::Denied), "{base:#x} {length:#x}");
+        }
+        set_kept(&[RAM..RAM + 0x100, RAM + 0x800..RAM + 0x900]);
+        for (base, length) in [(0x100, 0x700), (0x900, 0x700)] {
+            assert_eq!(check_range(RAM + base, length), Ok(0), "{base:#x} {length:#x}");
+        }
+        for (base, length) in [(0, 1), (0xff, 2), (0x100, 0x701), (0x7ff, 2), (0x8ff, 1), (0x100, 0xf00)] {
+            assert_eq!(check_range(RAM + base, length), Err(ErrorCode::Denied), "{base:#x} {length:#x}");
         }
     }
 
