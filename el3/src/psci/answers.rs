@@ -4,7 +4,25 @@ use super::Answer;
 use super::power_state::{LEVELS, Local, PowerState};
 use arm_psci::{AffinityInfo, ErrorCode, HwState};
 use platform::topology::AFFINITY_MASK;
-use smp_stop::{StartError, State};
+use smp_stop::{StartError, State, Untaken};
+
+/// CPU_ON of a core that is there, or not (DEN0022, 5.1.4).
+pub fn target<C>(core: Option<C>) -> Result<C, ErrorCode> {
+    core.ok_or(ErrorCode::InvalidParameters)
+}
+
+/// CPU_ON of a core of another kernel that was not taken back. `None`: there was no need, it has to be looked at once more.
+pub fn untaken(reason: Untaken) -> Option<ErrorCode> {
+    match reason {
+        Untaken::NotForeign => None,
+        Untaken::TimedOut | Untaken::Lost => Some(ErrorCode::InternalFailure),
+    }
+}
+
+/// CPU_ON of a core that was claimed, and sent for or not; `undo` takes the claim back, if nobody else has it by now.
+pub fn started(is_coming: bool, undo: impl FnOnce() -> bool) -> Answer {
+    if !is_coming && undo() { Err(ErrorCode::InternalFailure) } else { Ok(0) }
+}
 
 /// CPU_ON of a core that was not claimed (DEN0022, 5.1.4).
 pub fn refused(error: StartError) -> ErrorCode {
@@ -94,6 +112,14 @@ pub fn suspend_mode(
     if is_allowed { Ok(os_initiated) } else { Err(ErrorCode::Denied) }
 }
 
+/// NODE_HW_STATE's node, by a core in it, that is there or not, and the level (DEN0022, 5.1.18).
+pub fn node<C>(core: Option<C>, level: u32) -> Result<(C, usize), ErrorCode> {
+    match core {
+        Some(core) if (level as usize) < LEVELS => Ok((core, level as usize)),
+        _ => Err(ErrorCode::InvalidParameters),
+    }
+}
+
 /// NODE_HW_STATE (DEN0022, 5.1.18) of a node that is noted to be in `node`, and has these cores.
 pub fn hw_state(node: Local, cores: impl Iterator<Item = State>) -> HwState {
     let mut state = HwState::Off;
@@ -138,6 +164,39 @@ mod tests {
             (StartError::Denied, ErrorCode::Denied),
         ] {
             assert_eq!(refused(error), code);
+        }
+    }
+
+    #[test]
+    fn cpu_on_needs_a_core() {
+        assert_eq!(target(Some(3)), Ok(3));
+        assert_eq!(target(None::<u32>), Err(ErrorCode::InvalidParameters));
+    }
+
+    #[test]
+    fn cpu_on_fails_if_the_core_does_not_let_go() {
+        assert_eq!(untaken(Untaken::NotForeign), None);
+        for reason in [Untaken::TimedOut, Untaken::Lost] {
+            assert_eq!(untaken(reason), Some(ErrorCode::InternalFailure));
+        }
+    }
+
+    #[test]
+    fn cpu_on_fails_if_the_core_cannot_come() {
+        assert_eq!(started(true, || unreachable!()), Ok(0));
+        assert_eq!(started(false, || true), Err(ErrorCode::InternalFailure));
+        // Somebody else starts it: it will come.
+        assert_eq!(started(false, || false), Ok(0));
+    }
+
+    #[test]
+    fn node_hw_state_needs_a_node() {
+        for level in 0..LEVELS as u32 {
+            assert_eq!(node(Some(7), level), Ok((7, level as usize)));
+            assert_eq!(node(None::<u32>, level), Err(ErrorCode::InvalidParameters));
+        }
+        for level in [LEVELS as u32, u32::MAX] {
+            assert_eq!(node(Some(7), level), Err(ErrorCode::InvalidParameters));
         }
     }
 

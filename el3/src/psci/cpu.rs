@@ -8,7 +8,7 @@ use crate::stop::{self, COORDINATOR, policy};
 use aarch64_cpu::registers::*;
 use arm_psci::ErrorCode;
 use platform::machine;
-use smp_stop::{Claim, Core, Owner, StartError, Untaken};
+use smp_stop::{Claim, Core, Owner, StartError};
 
 /// The core with this affinity, if the machine has it. Reserved bits must be zero.
 #[inline(never)] // once in the image, but for calls that have to be fast
@@ -33,13 +33,10 @@ pub fn is_already_on(target: u64, entry: u64, caller: Owner) -> bool {
 /// CPU_ON (DEN0022, 5.1.4), with the caller's whole context saved. A core that belongs to another kernel is stopped before it
 /// is started.
 pub fn on(me: &PerCore, context: &Context, caller: Owner, target: u64, entry: u64, context_id: u64) -> Answer {
-    let target = core_of(target).ok_or(ErrorCode::InvalidParameters)?;
+    let target = answers::target(core_of(target))?;
     let start = start(entry, context_id)?;
     let claim = claim(me, context, target, caller)?;
-    if !power::start(me.core(), target, start, claim) && COORDINATOR.undo(target, claim) {
-        return Err(ErrorCode::InternalFailure);
-    }
-    Ok(0)
+    answers::started(power::start(me.core(), target, start, claim), || COORDINATOR.undo(target, claim))
 }
 
 /// How a core begins that the caller starts at this address, or that suspends itself with it.
@@ -60,8 +57,11 @@ fn claim(me: &PerCore, context: &Context, target: Core, caller: Owner) -> Result
         match stop::take_back(me, context, target, caller) {
             Ok(claim) => return Ok(claim),
             // Meanwhile it has turned off by itself, or another core was faster.
-            Err(Untaken::NotForeign) => {}
-            Err(Untaken::TimedOut | Untaken::Lost) => break,
+            Err(reason) => {
+                if let Some(error) = answers::untaken(reason) {
+                    return Err(error);
+                }
+            }
         }
     }
     Err(ErrorCode::InternalFailure)

@@ -160,10 +160,7 @@ pub fn raise(core: Core) {
 
 /// NODE_HW_STATE (DEN0022, 5.1.18).
 pub fn hw_state(mpidr: u64, level: u32) -> Answer {
-    let level = level as usize;
-    let Some(core) = core_of(mpidr).filter(|_| level < LEVELS) else {
-        return Err(ErrorCode::InvalidParameters);
-    };
+    let (core, level) = answers::node(core_of(mpidr), level)?;
     // The note first: whoever wakes says so before it takes the note away.
     let noted = node(core, level).state();
     let states = members(core, level).map(|member| COORDINATOR.state(member));
