@@ -1,6 +1,6 @@
 //! Checks, bounded waits, and the end.
 
-use crate::{alarm, console, cpu, persist};
+use crate::{alarm, boot, console, cpu, persist};
 use core::fmt;
 use core::sync::atomic::Ordering::{Relaxed, SeqCst};
 use core::sync::atomic::{AtomicBool, AtomicUsize};
@@ -86,6 +86,9 @@ pub fn rendezvous(here: &AtomicUsize, count: usize) {
 /// The end of the scenario: everything that was checked since the machine was turned on counts.
 pub fn finish() -> ! {
     cpu::mask_all();
+    if let Some(core) = boot::stack_overrun() {
+        check!(false, "core {core} has run over its stack");
+    }
     let failures = persist::page().failures.get();
     if failures == 0 {
         console::line(format_args!("DONE pass"));

@@ -59,6 +59,7 @@ extern "C" fn main(
     let base = TTBR1_EL1.get() - (root - boot::image());
     percpu::set_boot(Found { device_tree, ticks, current_el, daif, spsel, sctlr, hcr_el2, icc_sre_el2, base });
     console::init();
+    boot::mark_stacks();
     persist::init();
     heartbeat::init();
     gic::find_cores();

@@ -79,6 +79,7 @@ unsafe extern "C" {
     static data_start: u8;
     static data_end: u8;
     static kernel_end: u8;
+    static stacks_start: u8;
 }
 
 /// Size of the image in bytes.
@@ -90,6 +91,34 @@ pub fn size_of_image() -> u64 {
 /// Bytes from the start of the image to the end of the kernel's memory.
 pub fn size_of_kernel() -> u64 {
     (&raw const kernel_end) as u64 - image()
+}
+
+/// What a stack's lowest words are as long as nothing has run over it.
+const UNTOUCHED: u64 = 0x5afe_57ac_5afe_57ac;
+const UNTOUCHED_WORDS: usize = 16;
+
+/// Each stack's number, and its lowest words.
+fn lowest_words() -> impl Iterator<Item = (usize, *mut u64)> {
+    let first = (&raw const stacks_start) as u64;
+    (0..=percpu::MAX_CORES).flat_map(move |stack| {
+        let lowest = (first + stack as u64 * STACK_SIZE) as *mut u64;
+        (0..UNTOUCHED_WORDS).map(move |word| (stack, lowest.wrapping_add(word)))
+    })
+}
+
+/// Marks the end of each stack, which no unmapped page does.
+pub fn mark_stacks() {
+    for (_, word) in lowest_words() {
+        // SAFETY: it is in .stacks, which is mapped and aligned; the boot core, alone yet, is nowhere near its stack's end.
+        unsafe { word.write_volatile(UNTOUCHED) };
+    }
+}
+
+/// A core that has run over its stack, by the kernel's numbers; the boot stack is the last.
+pub fn stack_overrun() -> Option<usize> {
+    // SAFETY: as in `mark_stacks`; whoever writes there meanwhile is what is looked for.
+    let is_touched = |&(_, word): &(usize, *mut u64)| unsafe { word.read_volatile() } != UNTOUCHED;
+    lowest_words().find(is_touched).map(|(stack, _)| stack)
 }
 
 /// The virtual address of the image.
