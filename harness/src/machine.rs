@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use crate::{
-    fvp::{Kind, model},
+    fvp::{Kind, model, port},
     rundir::RunDir,
 };
 
@@ -165,7 +165,7 @@ impl Machine {
         line
     }
 
-    /// The same of a model: its consoles go to files in `dir`, and it is never turned on again.
+    /// The same of a model: its consoles go to files in `dir`, or to ports, and it is never turned on again.
     fn model_line(&self, kind: Kind, setup: &Setup, dir: &RunDir) -> Vec<String> {
         let (tree, descriptor, jump) = (dir.file(DEVICE_TREE), dir.file(DESCRIPTOR), dir.file(model::JUMP_FILE));
         let loaded = [
@@ -174,7 +174,8 @@ impl Machine {
             (&tree, model::TREE_AT),
             (&descriptor, self.descriptor_at),
         ];
-        let consoles = model::Consoles { payload: dir.file(PAYLOAD_FILE), monitor: dir.file(MONITOR_FILE) };
+        let (payload, monitor) = (dir.file(PAYLOAD_FILE), dir.file(MONITOR_FILE));
+        let consoles = model::Consoles { payload, monitor, port: port::free().unwrap_or_default() };
         model::command_line(kind, &self.emulator, setup.cores, &loaded, &jump, &consoles)
     }
 
@@ -265,6 +266,8 @@ impl Process {
         let spawn = |line: &[String]| -> Result<Child> {
             let mut command = Command::new(&line[0]);
             command.args(&line[1..]).stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output.try_clone()?);
+            // A model would open windows.
+            command.env_remove("DISPLAY");
             command.spawn().with_context(|| format!("cannot start {}", line[0]))
         };
         let tied: Vec<String> =

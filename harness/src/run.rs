@@ -14,7 +14,7 @@ use defmt_decoder::Table;
 use crate::{
     console::{Line, Lines},
     device_tree,
-    fvp::{model, power},
+    fvp::{model, port::Port, power},
     judge::{End, Heard, Judge, Limits, Next, Verdict},
     log::{Decoder, Entry},
     machine::{self, Debugger, Firmware, Machine, Process, Setup},
@@ -185,11 +185,11 @@ impl Order<'_> {
     }
 }
 
-/// How often the files of a model's consoles are looked at.
+/// How often a model's consoles are looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
 impl Order<'_> {
-    /// The same with a model: its consoles are files. Of a reset its monitor tells, which says a word each time that it boots; a
+    /// The same with a model: its consoles are files or ports. Of a reset its monitor tells, which says a word each time that it boots; a
     /// power-off is the model's end.
     fn follow_model(
         &self,
@@ -199,7 +199,12 @@ impl Order<'_> {
         watch: Watch,
     ) -> Result<Verdict> {
         dir.write(model::JUMP_FILE, model::jump())?;
-        let mut consoles = [machine::PAYLOAD_FILE, machine::MONITOR_FILE].map(|name| Tail::of(&dir.file(name)));
+        let mut consoles = match model::port(command) {
+            Some(port) => [port, port + 1].map(|port| Console::Port(Port::of(port))),
+            None => {
+                [machine::PAYLOAD_FILE, machine::MONITOR_FILE].map(|name| Console::File(Tail::of(&dir.file(name))))
+            }
+        };
         let mut process = Process::start(command, dir)?;
         let mut hearing = Hearing::new(self, dir, outcome, watch)?;
         hearing.boots = Some(0);
@@ -224,6 +229,22 @@ impl Order<'_> {
         }
         drop(process);
         hearing.finish()
+    }
+}
+
+/// One of a model's consoles.
+enum Console {
+    File(Tail),
+    Port(Port),
+}
+
+impl Console {
+    /// What is new.
+    fn read(&mut self) -> Result<Vec<u8>> {
+        match self {
+            Console::File(file) => file.read(),
+            Console::Port(port) => port.read(),
+        }
     }
 }
 

@@ -82,7 +82,8 @@ pub fn start(root: &Path, fvp: &FvpWish, wish: &start::Wish, report: &Report) ->
     let loaded = loaded(&kernel.image, &kernel.initrd, &tree);
     let line = match &program {
         Some((kind, program)) => {
-            let consoles = model::Consoles { payload: "-".into(), monitor: root.join("out/fvp/monitor.log") };
+            let monitor = root.join("out/fvp/monitor.log");
+            let consoles = model::Consoles { payload: "-".into(), monitor, port: model::USUAL_PORT };
             let jump = root.join("out/fvp/jump.bin");
             fs::write(&jump, model::jump())?;
             let mut all = vec![(image.as_path(), model::IMAGE_AT)];
@@ -98,7 +99,14 @@ pub fn start(root: &Path, fvp: &FvpWish, wish: &start::Wish, report: &Report) ->
             line
         }
     };
-    println!("{}{}\n", machine::typed(&line), if program.is_none() { "\n(QEMU ends with Ctrl-A X)" } else { "" });
+    let hint = match program {
+        None => "\n(QEMU ends with Ctrl-A X)",
+        Some((Kind::Base, _)) => "",
+        Some((Kind::Foundation, _)) => {
+            "\n(Linux' console is the first port that the model names: telnet localhost 5000)"
+        }
+    };
+    println!("{}{hint}\n", machine::typed(&line));
     // This only returns if it fails.
     Err(Command::new(&line[0]).args(&line[1..]).exec()).with_context(|| format!("cannot start {}", line[0]))
 }

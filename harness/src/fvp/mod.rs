@@ -2,6 +2,7 @@
 
 pub mod linux;
 pub mod model;
+pub mod port;
 pub mod power;
 pub mod tree;
 
@@ -256,9 +257,11 @@ pub fn short(root: &Path, report: &Report, limits: Limits, seed: u64) -> Result<
         let jobs = kind.numbers().into_iter().flat_map(|cores| short_jobs(cores, seed));
         run(&kind.stand_in(&program), jobs.collect());
     }
-    let mut jobs = short_jobs(4, seed);
-    jobs.retain(|job| AS_MODEL.contains(&job.scenario.name));
-    run(&model::machine(Kind::Base, &root.join("tools/fvp-stand-in/as-model")), jobs);
+    for kind in Kind::ALL {
+        let mut jobs = short_jobs(4, seed);
+        jobs.retain(|job| AS_MODEL.contains(&job.scenario.name));
+        run(&model::machine(kind, &root.join("tools/fvp-stand-in/as-model")), jobs);
+    }
     Ok(())
 }
 

@@ -22,12 +22,27 @@ pub const PAYLOAD_AT: u64 = 0x8800_0000;
 /// Where the scenario line is loaded.
 pub const DESCRIPTOR_AT: u64 = 0x88f0_0000;
 
-/// Where a model's consoles go: files, or `-` for the terminal.
+/// Where DRAM begins, which is non-secure; what is below is secure.
+const DRAM: u64 = 0x8000_0000;
+
+/// Where a model's consoles go.
 pub struct Consoles {
-    /// The first UART's.
+    /// Base's first UART: a file, or `-` for the terminal.
     pub payload: PathBuf,
-    /// The second's.
+    /// Base's second.
     pub monitor: PathBuf,
+    /// Foundation's: this TCP port and the next.
+    pub port: u16,
+}
+
+/// The option that names the first of Foundation's ports.
+const PORT: &str = "--uart-start-port=";
+/// Foundation's usual one.
+pub const USUAL_PORT: u16 = 5000;
+
+/// Where the consoles of a model that was started so are ports: the first.
+pub fn port(line: &[String]) -> Option<u16> {
+    line.iter().find_map(|word| word.strip_prefix(PORT)?.parse().ok())
 }
 
 /// The file for Foundation, whose cores start at 0; [`jump`] is in it.
@@ -51,7 +66,7 @@ pub fn command_line(
 ) -> Vec<String> {
     match kind {
         Kind::Base => base(program, cores, loaded, consoles),
-        Kind::Foundation => foundation(program, cores, loaded, jump),
+        Kind::Foundation => foundation(program, cores, loaded, jump, consoles.port),
     }
 }
 
@@ -85,15 +100,22 @@ fn base(program: &str, cores: u32, loaded: &[(&Path, u64)], consoles: &Consoles)
     line
 }
 
-fn foundation(program: &str, cores: u32, loaded: &[(&Path, u64)], jump: &Path) -> Vec<String> {
-    let mut line: Vec<String> =
-        [program, &format!("--cores={cores}"), "--secure-memory", "--gicv3", "--no-visualization"]
-            .map(String::from)
-            .into();
+fn foundation(program: &str, cores: u32, loaded: &[(&Path, u64)], jump: &Path, port: u16) -> Vec<String> {
+    let mut line: Vec<String> = [
+        program,
+        &format!("--cores={cores}"),
+        "--secure-memory",
+        "--gicv3",
+        "--no-visualization",
+        &format!("{PORT}{port}"),
+    ]
+    .map(String::from)
+    .into();
     let jump = (jump, 0);
-    line.extend(
-        [jump].iter().chain(loaded).map(|(file, address)| format!("--data={}@{address:#x}", file.display())),
-    );
+    line.extend([jump].iter().chain(loaded).map(|(file, address)| {
+        let memory = if *address < DRAM { "data" } else { "nsdata" };
+        format!("--{memory}={}@{address:#x}", file.display())
+    }));
     line
 }
 
@@ -101,7 +123,8 @@ fn foundation(program: &str, cores: u32, loaded: &[(&Path, u64)], jump: &Path) -
 pub fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
     let named = asked.filter(|model| model.contains('/')).map(PathBuf::from);
     if let Some(program) = named.or_else(|| env::var_os("FVP_MODEL").map(PathBuf::from)) {
-        return program.is_file().then(|| (Kind::of(&program.to_string_lossy()), program));
+        let kind = asked.map_or_else(|| Kind::of(&program.to_string_lossy()), Kind::of);
+        return program.is_file().then_some((kind, program));
     }
     let kinds = asked.map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]);
     let path = env::var_os("PATH")?;
@@ -127,9 +150,6 @@ pub fn machine(kind: Kind, program: &Path) -> Machine {
 /// Runs scenarios on the model.
 pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
     let Some((kind, program)) = find(fvp.model.as_deref()) else { bail!("{}", nowhere(root, fvp)) };
-    if kind == Kind::Foundation {
-        bail!("Foundation's consoles are telnet ports, which are not read here (docs/fvp.md). {}", said(root, fvp));
-    }
     println!("model: {}", program.display());
     run_scenarios(&machine(kind, &program), &fvp.wish)
 }
@@ -150,7 +170,8 @@ fn said(root: &Path, fvp: &FvpWish) -> String {
     let beside = out.join("fvp");
     let [image, payload] = ["standstill-fvp.bin", "el1-test-fvp.bin"].map(|name| out.join(name));
     let [tree, descriptor, jump] = ["tree.dtb", "descriptor", JUMP_FILE].map(|name| beside.join(name));
-    let consoles = Consoles { payload: beside.join("payload.log"), monitor: beside.join("monitor.log") };
+    let consoles =
+        Consoles { payload: beside.join("payload.log"), monitor: beside.join("monitor.log"), port: USUAL_PORT };
     let loaded =
         [(image.as_path(), IMAGE_AT), (&payload, PAYLOAD_AT), (&tree, TREE_AT), (&descriptor, DESCRIPTOR_AT)];
     let mut text = "It would be started so:".to_owned();
@@ -169,7 +190,7 @@ mod tests {
     fn line(kind: Kind, cores: u32) -> String {
         let loaded = [("s.bin", IMAGE_AT), ("p.bin", PAYLOAD_AT), ("t.dtb", TREE_AT), ("d", DESCRIPTOR_AT)];
         let loaded = loaded.map(|(file, address)| (Path::new(file), address));
-        let consoles = Consoles { payload: "c.log".into(), monitor: "m.log".into() };
+        let consoles = Consoles { payload: "c.log".into(), monitor: "m.log".into(), port: 6000 };
         command_line(kind, "FVP", cores, &loaded, "j.bin".as_ref(), &consoles).join(" ")
     }
 
@@ -195,9 +216,17 @@ mod tests {
 
     #[test]
     fn foundation_starts_at_zero() {
-        let line = line(Kind::Foundation, 4);
-        assert!(line.starts_with("FVP --cores=4 --secure-memory --gicv3 "), "{line}");
-        assert!(line.contains(" --data=j.bin@0x0 --data=s.bin@0x4000000 --data=p.bin@0x88000000 "), "{line}");
+        assert_eq!(
+            line(Kind::Foundation, 4),
+            "FVP --cores=4 --secure-memory --gicv3 --no-visualization --uart-start-port=6000 --data=j.bin@0x0 \
+             --data=s.bin@0x4000000 --nsdata=p.bin@0x88000000 --nsdata=t.dtb@0x82000000 --nsdata=d@0x88f00000"
+        );
+    }
+
+    #[test]
+    fn only_foundation_has_ports() {
+        let port = |kind| port(&line(kind, 1).split(' ').map(String::from).collect::<Vec<_>>());
+        assert_eq!([Kind::Base, Kind::Foundation].map(port), [None, Some(6000)]);
     }
 
     #[test]
