@@ -121,6 +121,8 @@ pub struct Judge {
     last_heard: Duration,
     step: String,
     boots: Vec<Boot>,
+    /// When the last kernel was up.
+    up_at: Duration,
     resets: u32,
     resets_at_boot: u32,
     begun_on: Option<u32>,
@@ -156,6 +158,7 @@ impl Judge {
             last_heard: Duration::ZERO,
             step: "the kernel's first line".into(),
             boots: Vec::new(),
+            up_at: Duration::ZERO,
             resets: 0,
             resets_at_boot: 0,
             begun_on: None,
@@ -220,7 +223,7 @@ impl Judge {
             }
             Line::Greets => self.look_at_takeover(Moment::FirstCall),
             Line::StartsOthers => self.starts_others = true,
-            Line::Boot(boot) => self.boot(boot),
+            Line::Boot(boot) => self.boot(boot, now),
             Line::Step(step) => self.step = step,
             Line::Failed(what) => self.give_up(format!("the kernel's first process says: {what}")),
             Line::Done(online) => {
@@ -253,7 +256,8 @@ impl Judge {
         }
     }
 
-    fn boot(&mut self, boot: Boot) {
+    fn boot(&mut self, boot: Boot, now: Duration) {
+        self.up_at = now;
         self.step = format!("a kernel is up ({:?})", boot.kind);
         self.resets_at_boot = self.resets;
         self.findings.online = Some(boot.online.len());
@@ -406,12 +410,14 @@ impl Judge {
 
     fn watch_the_clock(&mut self, now: Duration) {
         let Limits { silence, whole, .. } = self.limits;
-        if !self.findings.wrong.is_empty() || now < whole && now.saturating_sub(self.last_heard) < silence {
+        // Each kernel has all of it: they are as many as the row has.
+        let took = now.saturating_sub(self.up_at);
+        if !self.findings.wrong.is_empty() || took < whole && now.saturating_sub(self.last_heard) < silence {
             return;
         }
         self.look = Some(Look::Silence);
-        if now >= whole {
-            self.give_up(format!("no end after {} s, in: {}", now.as_secs(), self.step));
+        if took >= whole {
+            self.give_up(format!("no end after {} s, in: {}", took.as_secs(), self.step));
         } else {
             self.give_up(format!("silent for {} s, in: {}", silence.as_secs(), self.step));
         }

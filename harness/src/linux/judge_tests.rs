@@ -212,6 +212,21 @@ fn silence_ends_it() {
 }
 
 #[test]
+fn each_kernel_has_its_time() {
+    let mut judge = judge(End::Kernels(&[Kind::Kexec]), 2);
+    judge.hear(Heard::Line(boot(Kind::First, 0..2)), seconds(500));
+    for at in (500..1100).step_by(100) {
+        judge.hear(Heard::Line(Line::Step("busy".into())), seconds(at));
+        assert_eq!(judge.next(seconds(at)), Next::Wait, "{at}");
+    }
+    judge.hear(Heard::Line(Line::Step("busy".into())), seconds(1100));
+    assert_eq!(judge.next(seconds(1100)), Next::Look);
+    judge.hear(Heard::Cores(Vec::new()), seconds(1100));
+    assert_eq!(judge.next(seconds(1100)), Next::Stop);
+    assert!(judge.findings().wrong[0].starts_with("no end after 600 s"));
+}
+
+#[test]
 fn not_powered_off() {
     let mut judge = judge(End::Kernels(&[]), 2);
     tell(&mut judge, &[Line::Begins(0), boot(Kind::First, 0..2), Line::Done(vec![0, 1])], &[]);
