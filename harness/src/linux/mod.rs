@@ -76,6 +76,9 @@ struct Job {
     control: bool,
 }
 
+/// More cores than this have the host for themselves: else Linux' locks spin for ever on cores that the host does not run.
+const CROWD: u32 = 8;
+
 /// What all runs have in common.
 pub struct Rows<'a> {
     /// The project's folder.
@@ -87,7 +90,7 @@ pub struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// Runs what is wished, two at once, and prints the table.
+    /// Runs what is wished, two at once or a crowd alone, and prints the table.
     pub fn run(&self, wish: &Wish) -> Result<()> {
         let firmware = self.firmware(wish)?;
         let elf = match &firmware {
@@ -100,7 +103,8 @@ impl Rows<'_> {
         let queue = Mutex::new(VecDeque::from(self.jobs(wish, &firmware)));
         let table = Mutex::new(Table::default());
         let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
-        let at_once = if wish.log { 1 } else { suite::AT_ONCE };
+        let is_crowd = wish.cores.iter().any(|&cores| cores > CROWD);
+        let at_once = if wish.log || is_crowd { 1 } else { suite::AT_ONCE };
         std::thread::scope(|scope| {
             for _ in 0..at_once {
                 // The emulator ends with the thread that starts it: that is this one.
