@@ -3,7 +3,7 @@
 use super::case::Expect::{OneOf, Status, Unknown, Value};
 use super::case::{Case, Expect, GARBAGE, case, try_all};
 use crate::persist::{self, Word};
-use crate::{boot, console, mmu, percpu, psci, smp, tree, vendor, verify};
+use crate::{boot, console, exception, mmu, percpu, psci, smp, tree, vendor, verify};
 use abi::call::{self, SMC64};
 use platform::machine;
 
@@ -264,6 +264,29 @@ pub fn mem_protect_range() {
         range("nothing, in RAM", free, 0, OneOf(psci::SUCCESS, psci::DENIED)),
     ];
     try_all("MEM_PROTECT_CHECK_RANGE", &cases);
+}
+
+/// Secure memory cannot be read from here. Where it could, a kernel could read the monitor's own.
+pub fn secure_memory() {
+    /// ESR_EL1.EC of a data abort from the same level, and its status of a synchronous external abort (DDI0487, ESR_EL1).
+    const DATA_ABORT: u64 = 0b10_0101;
+    const EXTERNAL: u64 = 0b01_0000;
+    let read = |place: u64| {
+        exception::expect(|| {
+            // SAFETY: a read without side effects, of memory or of nothing; if it is refused it is skipped.
+            unsafe {
+                core::arch::asm!("ldr {seen:w}, [{place}]", place = in(reg) place, seen = out(reg) _, out("x13") _, out("x14") _)
+            };
+        })
+    };
+    check_eq!(read(mmu::DRAM), 0, "ESR after a read of non-secure RAM");
+    for &place in machine::CLOSED {
+        let esr = read(place as u64);
+        check!(
+            esr >> 26 == DATA_ABORT && esr & 0x3f == EXTERNAL,
+            "a read of secure memory at {place:#x}: expected an external abort, saw ESR {esr:#x}"
+        );
+    }
 }
 
 /// SMCCC_ARCH_CLEAN_INV_MEMREGION (DEN0028 1.7, 7.10), which PSCI 1.3 had in its alpha releases.

@@ -107,6 +107,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("features-agree", 1, agree::features_agree),
     ("reset2-keeps-memory", 1, memory::reset2_keeps_memory),
     ("mem-protect-range", 1, memory::mem_protect_range),
+    ("secure-memory", 1, memory::secure_memory),
     ("mem-protect-clears-memory", 2, memory::mem_protect_clears_memory),
     ("mem-protect-clears-memory-warm", 2, memory::mem_protect_clears_memory_warm),
     ("clean-inv", 1, memory::clean_inv),

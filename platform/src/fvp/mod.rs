@@ -25,6 +25,8 @@ pub const TIMERS_STOP: bool = true;
 pub const SECURE_RAM: usize = 0x0400_0000;
 /// Size of [`SECURE_RAM`] in bytes.
 pub const SECURE_RAM_SIZE: usize = 256 << 10;
+/// What is closed to the levels below, by an address in each: trusted SRAM, trusted DRAM.
+pub const CLOSED: &[usize] = &[SECURE_RAM, 0x0600_0000];
 /// Its node's name in the device tree.
 pub const SECURE_RAM_NODE: &[u8] = b"standstill@4000000";
 
@@ -39,8 +41,8 @@ pub const fn gicr_frame(virtual_lpis: bool) -> usize {
 /// Size of the largest such frame.
 pub const GICR_FRAME_MAX: usize = gicr_frame(true);
 /// Interrupts of secure devices, which nobody below may have: the secure physical timer's PPI, the SPIs of the trusted
-/// watchdog and of the TZC-400.
-pub const SECURE_INTERRUPTS: [u32; 3] = [29, 56, 112];
+/// watchdog, of the memory-mapped timer's frame 0 and of the TZC-400.
+pub const SECURE_INTERRUPTS: [u32; 4] = [29, 56, 57, 112];
 /// PPIs that are critical SDEI events for whoever registers them: the PMU's overflow, for sampling and for finding cores that
 /// hang.
 pub const CRITICAL_PPIS: [u32; 1] = [23];

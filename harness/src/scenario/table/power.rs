@@ -162,6 +162,13 @@ pub const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "secure-memory",
+        story: "a read of secure memory from below EL3 is an external abort",
+        min_cores: 1,
+        usual_cores: 1,
+        ..USUAL
+    },
+    Scenario {
         name: "mem-protect-clears-memory",
         story: "MEM_PROTECT: marks all over memory are zero after SYSTEM_RESET; without it they are kept",
         usual_cores: 2,
