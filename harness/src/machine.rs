@@ -175,7 +175,7 @@ impl Machine {
             (&descriptor, self.descriptor_at),
         ];
         let (payload, monitor) = (dir.file(PAYLOAD_FILE), dir.file(MONITOR_FILE));
-        let consoles = model::Consoles { payload, monitor, port: port::free().unwrap_or_default() };
+        let consoles = model::Consoles { payload, monitor, port: port::free().unwrap_or(model::USUAL_PORT) };
         model::command_line(kind, &self.emulator, setup.cores, &loaded, &jump, &consoles)
     }
 

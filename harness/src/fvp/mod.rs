@@ -74,8 +74,17 @@ impl Kind {
 
     /// Which it is, by its program's name, or by a word.
     fn of(model: &str) -> Kind {
+        Kind::named(model).unwrap_or(Kind::Base)
+    }
+
+    /// The same, if the name says it.
+    fn named(model: &str) -> Option<Kind> {
         let name = Path::new(model).file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        if name.starts_with("foundation") { Kind::Foundation } else { Kind::Base }
+        match &*name {
+            name if name.starts_with("foundation") => Some(Kind::Foundation),
+            name if name.starts_with("fvp_") || name == "base" => Some(Kind::Base),
+            _ => None,
+        }
     }
 
     /// How many cores it can have.
@@ -199,10 +208,16 @@ pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
         return linux::start(root, fvp, wish, &Report::new());
     }
     if !fvp.stand_in {
+        if fvp.all || fvp.short {
+            bail!("--all and --short are the stand-in's");
+        }
         return model::run(root, fvp);
     }
     let program = find_stand_in(root)?;
     if fvp.short {
+        if fvp.model.is_some() || fvp.all || fvp.wish != (Wish { seed: fvp.wish.seed, ..Wish::default() }) {
+            bail!("--short is always the same; only --seed may be said");
+        }
         let report = Report::new();
         short(root, &report, Limits::scaled(patience()?), fvp.wish.seed.unwrap_or_else(suite::any_seed))?;
         return Ok(report.summary());

@@ -123,7 +123,7 @@ fn foundation(program: &str, cores: u32, loaded: &[(&Path, u64)], jump: &Path, p
 pub fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
     let named = asked.filter(|model| model.contains('/')).map(PathBuf::from);
     if let Some(program) = named.or_else(|| env::var_os("FVP_MODEL").map(PathBuf::from)) {
-        let kind = asked.map_or_else(|| Kind::of(&program.to_string_lossy()), Kind::of);
+        let kind = kind_of(&program.to_string_lossy(), asked)?;
         return program.is_file().then_some((kind, program));
     }
     let kinds = asked.map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]);
@@ -132,6 +132,15 @@ pub fn find(asked: Option<&str>) -> Option<(Kind, PathBuf)> {
     let programs =
         kinds.iter().flat_map(|&kind| folders.iter().map(move |folder| (kind, folder.join(kind.program()))));
     programs.into_iter().find(|(_, program)| program.is_file())
+}
+
+/// What a program is, if a kind was asked for: none, if its name says the other.
+fn kind_of(program: &str, asked: Option<&str>) -> Option<Kind> {
+    let asked = asked.and_then(Kind::named);
+    match (Kind::named(program), asked) {
+        (Some(is), Some(asked)) if is != asked => None,
+        (is, asked) => Some(is.or(asked).unwrap_or(Kind::Base)),
+    }
 }
 
 /// The model as a machine to run scenarios on.
@@ -156,7 +165,7 @@ pub fn run(root: &Path, fvp: &FvpWish) -> Result<bool> {
 
 /// What to do without a model.
 pub fn nowhere(root: &Path, fvp: &FvpWish) -> String {
-    "No FVP found: neither FVP_MODEL nor PATH has one.\n\
+    "No FVP found: neither FVP_MODEL nor PATH has one. FVP_MODEL=/path/to/its/program names one, or the path as first word.\n\
         Arm offers FVP_Base_RevC-2xAEMvA (\"Armv-A Base RevC AEM FVP\") at https://developer.arm.com/downloads/-/arm-ecosystem-fvps, \
         free of charge.\n\
         `just run-fvp --stand-in` runs on a QEMU that stands in for it (docs/fvp.md).\n"
@@ -174,7 +183,7 @@ fn said(root: &Path, fvp: &FvpWish) -> String {
         Consoles { payload: beside.join("payload.log"), monitor: beside.join("monitor.log"), port: USUAL_PORT };
     let loaded =
         [(image.as_path(), IMAGE_AT), (&payload, PAYLOAD_AT), (&tree, TREE_AT), (&descriptor, DESCRIPTOR_AT)];
-    let mut text = "It would be started so:".to_owned();
+    let mut text = "It would be started so (device tree, descriptor and jump are made for each run):".to_owned();
     for kind in fvp.model.as_deref().map_or(Kind::ALL.to_vec(), |model| vec![Kind::of(model)]) {
         let cores = fvp.wish.cores.unwrap_or(4).min(kind.max_cores());
         let line = command_line(kind, kind.program(), cores, &loaded, &jump, &consoles);
@@ -221,6 +230,17 @@ mod tests {
             "FVP --cores=4 --secure-memory --gicv3 --no-visualization --uart-start-port=6000 --data=j.bin@0x0 \
              --data=s.bin@0x4000000 --nsdata=p.bin@0x88000000 --nsdata=t.dtb@0x82000000 --nsdata=d@0x88f00000"
         );
+    }
+
+    #[test]
+    fn a_program_is_not_started_as_another_kind() {
+        let base = "/opt/FVP_Base_RevC-2xAEMvA";
+        assert_eq!(kind_of(base, None), Some(Kind::Base));
+        assert_eq!(kind_of(base, Some("base")), Some(Kind::Base));
+        assert_eq!(kind_of(base, Some("foundation")), None);
+        assert_eq!(kind_of("/opt/Foundation_Platform", None), Some(Kind::Foundation));
+        assert_eq!(kind_of("tools/as-model", Some("foundation")), Some(Kind::Foundation));
+        assert_eq!(kind_of("tools/as-model", None), Some(Kind::Base));
     }
 
     #[test]
