@@ -24,7 +24,7 @@ static KEPT: [[AtomicU64; 2]; 2] = [const { [AtomicU64::new(u64::MAX), AtomicU64
 
 /// Notes what a boot does not clear.
 pub fn set_kept(kept: &[Range<u64>; 2]) {
-    for ([first, end], range) in KEPT.iter().zip(kept) {
+    for ([first, end], range) in KEPT.iter().zip(kept).filter(|(_, range)| !range.is_empty()) {
         first.store(range.start, Relaxed);
         end.store(range.end, Relaxed);
     }
@@ -80,6 +80,8 @@ mod tests {
         for (base, length) in [(RAM, 0x1001), (RAM, 0), (RAM - 1, 2), (0, 1), (u64::MAX, 2)] {
             assert_eq!(check_range(base, length), Err(ErrorCode::Denied), "{base:#x} {length:#x}");
         }
+        set_kept(&[RAM + 0x500..RAM + 0x500, RAM..RAM]);
+        assert_eq!(check_range(RAM, 0x1000), Ok(0));
         set_kept(&[RAM..RAM + 0x100, RAM + 0x800..RAM + 0x900]);
         for (base, length) in [(0x100, 0x700), (0x900, 0x700)] {
             assert_eq!(check_range(RAM + base, length), Ok(0), "{base:#x} {length:#x}");
