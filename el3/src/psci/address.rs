@@ -20,12 +20,12 @@ pub fn dram_end() -> u64 {
 }
 
 /// What a boot does not clear, since the machine loads it: where it begins, and where it ends. Set once at boot.
-static KEPT: [[AtomicU64; 2]; 2] = [const { [AtomicU64::new(u64::MAX), AtomicU64::new(0)] }; 2];
+static KEPT: [[AtomicU64; 2]; 2] = [const { [const { AtomicU64::new(0) }; 2] }; 2];
 
 /// Notes what a boot does not clear.
 pub fn set_kept(kept: &[Range<u64>; 2]) {
-    for ([first, end], range) in KEPT.iter().zip(kept).filter(|(_, range)| !range.is_empty()) {
-        first.store(range.start, Relaxed);
+    for ([start, end], range) in KEPT.iter().zip(kept) {
+        start.store(range.start, Relaxed);
         end.store(range.end, Relaxed);
     }
 }
@@ -44,9 +44,8 @@ pub fn entry(address: u64) -> Result<(), ErrorCode> {
 
 /// MEM_PROTECT_CHECK_RANGE (DEN0022, 5.1.14): all memory of the levels below can be protected, but for what the machine loads.
 pub fn check_range(base: u64, length: u64) -> Answer {
-    let is_apart = |[start, end]: &[AtomicU64; 2]| {
-        base.wrapping_add(length) <= start.load(Relaxed) || end.load(Relaxed) <= base
-    };
+    let behind = base.wrapping_add(length);
+    let is_apart = |[start, end]: &[AtomicU64; 2]| base.max(start.load(Relaxed)) >= behind.min(end.load(Relaxed));
     if is_ram(base, length) && KEPT.iter().all(is_apart) { Ok(0) } else { Err(ErrorCode::Denied) }
 }
 

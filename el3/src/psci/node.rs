@@ -103,13 +103,13 @@ pub fn lower(core: Core, state: PowerState, by: By) -> Result<(), ErrorCode> {
     match by {
         By::Platform => {}
         By::Os => {
-            let least = |level: usize| {
+            let least_below = |level: usize| {
                 let own = node(core, level - 1);
                 let children = suspended(core, level).map(|other| node(other, level - 1));
-                let others = children.filter(|&child| !ptr::eq(child, own));
-                others.map(Residency::state).fold(Local::PowerDown, Local::min)
+                let siblings = children.filter(|&child| !ptr::eq(child, own));
+                siblings.map(Residency::state).fold(Local::PowerDown, Local::min)
             };
-            answers::os_request(state, |level| is_last(core, level), least)?;
+            answers::os_request(state, |level| is_last(core, level), least_below)?;
         }
         By::Alone => answers::system_suspend(is_alone(core))?,
     }

@@ -84,7 +84,7 @@ pub fn start(root: &Path, fvp: &FvpWish, wish: &start::Wish, report: &Report) ->
         Some((kind, program)) => {
             let monitor = root.join("out/fvp/monitor.log");
             let consoles = model::Consoles { payload: "-".into(), monitor, port: model::USUAL_PORT };
-            let jump = root.join("out/fvp/jump.bin");
+            let jump = root.join("out/fvp").join(model::JUMP_FILE);
             fs::write(&jump, model::jump())?;
             let mut all = vec![(image.as_path(), model::IMAGE_AT)];
             all.extend(loaded);

@@ -181,8 +181,7 @@ fn parse_linux(words: Vec<OsString>) -> Result<FvpWish> {
 
 /// A path, one of the names, or the beginning of one.
 fn is_model(value: &str) -> bool {
-    let name = value.to_lowercase();
-    value.contains('/') || name == "base" || name.starts_with("fvp_") || name.starts_with("foundation")
+    value.contains('/') || Kind::named(value).is_some()
 }
 
 /// The stand-in's program: what `FVP_STANDIN` names, beside the checkout, or where `tools/fvp-stand-in/build.sh` leaves it.
@@ -271,8 +270,6 @@ pub fn short(root: &Path, report: &Report, limits: Limits, seed: u64) -> Result<
     for kind in Kind::ALL {
         let jobs = kind.numbers().into_iter().flat_map(|cores| short_jobs(cores, seed));
         run(&kind.stand_in(&program), jobs.collect());
-    }
-    for kind in Kind::ALL {
         let mut jobs = short_jobs(4, seed);
         jobs.retain(|job| AS_MODEL.contains(&job.scenario.name));
         run(&model::machine(kind, &root.join("tools/fvp-stand-in/as-model")), jobs);

@@ -172,21 +172,21 @@ fn another_kernel_than_the_one_that_was_to_come() {
 
 #[test]
 fn frozen_is_nobody_moving_in_the_end() {
-    for (places, wrong) in [([0x104, 0x104], 0), ([0x9000, 0x9004], 0), ([0x9000, 0x200], 1)] {
+    for (looks, wrong) in [
+        (&[(9, 0x104, Next::Stop)][..], 0),
+        (&[(9, 0x9000, Next::Wait), (90, 0x9004, Next::Stop)], 0),
+        (&[(9, 0x9000, Next::Wait), (90, 0x200, Next::Stop)], 1),
+    ] {
         let mut judge = judge(End::Frozen, 2);
         let lines = [Line::Begins(0), boot(Kind::First, 0..2), Line::Panics(1), Line::PanicEnds];
         assert_eq!(tell(&mut judge, &lines, &[core(0, 0x100, 2), core(1, 0x200, 2)]), Next::Wait);
-        let mut next = Next::Wait;
-        for (place, at) in places.into_iter().zip([9, 90]) {
-            if next == Next::Wait {
-                assert_eq!(judge.next(seconds(at)), Next::Look);
-                let mut later = core(0, 0x100, 2);
-                later.pc = place;
-                judge.hear(Heard::Cores(vec![later, core(1, 0x5000, 2)]), seconds(at));
-                next = judge.next(seconds(at));
-            }
+        for &(at, place, next) in looks {
+            assert_eq!(judge.next(seconds(at)), Next::Look);
+            let mut later = core(0, 0x100, 2);
+            later.pc = place;
+            judge.hear(Heard::Cores(vec![later, core(1, 0x5000, 2)]), seconds(at));
+            assert_eq!(judge.next(seconds(at)), next);
         }
-        assert_eq!(next, Next::Stop);
         assert_eq!(judge.findings().wrong.len(), wrong);
     }
 }
