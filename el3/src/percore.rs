@@ -7,6 +7,7 @@
 use crate::MAX_CORES;
 use crate::context::Context;
 use crate::power::Frozen;
+use crate::psci::power_state::PowerState;
 use crate::psci::residency::Residency;
 use abi::record;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -36,7 +37,7 @@ pub struct PerCore {
     pub start: crate::power::Mailbox,
     /// How it is to begin anew after a power-down that it has asked for itself.
     pub resume: crate::power::Mailbox,
-    /// The power state that it has asked for last (`psci::power_state`).
+    /// The power state that it has asked for last (`psci::power_state`); by OFF, the deepest.
     pub asked: AtomicU64,
     /// The power states that it was in.
     pub residency: Residency,
@@ -88,8 +89,7 @@ impl PerCore {
         self.owner.store(0, Relaxed);
         self.start.clear();
         self.resume.clear();
-        self.asked.store(0, Relaxed);
-        self.residency.clear();
+        self.asked.store(PowerState::SYSTEM_DOWN.bits(), Relaxed);
         self.frozen.clear();
         #[cfg(target_os = "none")]
         self.draft.clear();

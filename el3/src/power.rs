@@ -119,7 +119,7 @@ mod target {
     use super::{Start, driver};
     use crate::boot::lower;
     use crate::percore::{self, PerCore};
-    use crate::psci::node;
+    use crate::psci::{node, suspend};
     use crate::stop::COORDINATOR;
     use crate::{exception, gic, sdei};
     use aarch64_cpu::asm::barrier;
@@ -153,7 +153,7 @@ mod target {
             sdei::leave(me);
             gic::close_below();
             gic::reset_core(me, keeps_pending(me));
-            node::turn_off(me);
+            node::turn_off(me, suspend::by());
         });
         // From here on nothing is touched that a life could own.
         wait()
@@ -171,7 +171,7 @@ mod target {
             me.frozen.clear();
             match COORDINATOR.arrive_as(me.core(), Claim::new(claim)) {
                 Admission::Go => {
-                    node::turn_on(me);
+                    node::raise(me, true);
                     lower::stop_timers();
                     enter(me, start)
                 }

@@ -174,7 +174,30 @@ fn clusters() {
         }
         check_eq!(psci::node_hw_state(mpidr(one), 1), psci::hw::ON, "NODE_HW_STATE of that cluster afterwards");
     }
+    last_one_goes_off(one);
     started_into_a_resting_one(one);
+}
+
+/// OFF asks for no power at all: the cluster does what those that are suspended have asked for.
+fn last_one_goes_off(one: usize) {
+    let rest = || percpu::others().filter(move |&index| index != one && cluster(index) == cluster(one));
+    for (asked, expected) in [
+        (state::DOWN_CLUSTER, psci::hw::OFF),
+        (state::STANDBY_CLUSTER, psci::hw::STANDBY),
+        (state::DOWN, psci::hw::ON),
+    ] {
+        step!("the cores of a cluster ask for {asked:#x}, but for core {one}, which calls CPU_OFF");
+        for index in rest() {
+            sleeper::put_to_sleep(index, Nap::to(asked));
+        }
+        turn_off(one);
+        wait_cluster(one, if rest().count() == 0 { psci::hw::OFF } else { expected });
+        smp::bring_up(one);
+        for index in rest() {
+            gic::send(Ipi::Wake, index);
+            sleeper::wait_back(index);
+        }
+    }
 }
 
 /// A core that is started ends its cluster's rest, and does not begin it again by resting alone.

@@ -211,6 +211,20 @@ fn other_clusters_follow() {
     for state in [state::STANDBY_SYSTEM, state::DOWN_SYSTEM] {
         check_answer(own(state), DENIED, "with another cluster left running");
     }
+    step!("the last core of each other cluster calls CPU_OFF, which leaves nothing running");
+    for index in last_strangers() {
+        wake(index, Answer::Entered);
+    }
+    turn_off(last_strangers());
+    for index in last_strangers() {
+        wait_cluster(index, psci::hw::OFF);
+    }
+    check_sleeps(own(state::DOWN_SYSTEM), "with cores OFF after all others of their clusters were suspended");
+    for index in last_strangers() {
+        smp::bring_up(index);
+        sleeper::put_to_sleep(index, Nap::to(own(state::DOWN)));
+    }
+    check_answer(own(state::DOWN_SYSTEM), DENIED, "with other clusters left running again");
     for (state, back, cluster) in [
         (state::STANDBY_CLUSTER, Answer::Entered, psci::hw::STANDBY),
         (state::DOWN_CLUSTER, Answer::Returned(psci::SUCCESS), psci::hw::OFF),
@@ -293,8 +307,12 @@ fn last_in_another_cluster() {
 }
 
 fn everyone_off() {
-    smp::run_on_each(percpu::others(), |_| smp::off(), 0);
-    for index in percpu::others() {
+    turn_off(percpu::others());
+}
+
+fn turn_off(cores: impl Iterator<Item = usize> + Clone) {
+    smp::run_on_each(cores.clone(), |_| smp::off(), 0);
+    for index in cores {
         smp::wait_off(index);
     }
 }

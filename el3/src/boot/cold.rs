@@ -6,7 +6,7 @@ use crate::memory::{self, Builder};
 use crate::percore::{self, PerCore, SHARED_OFFSET};
 use crate::power;
 use crate::psci::memory::protected_end;
-use crate::psci::{address, suspend};
+use crate::psci::{address, node, suspend};
 use crate::stop::{COORDINATOR, policy};
 use crate::{MAX_CORES, exception, gic, log, smccc};
 use core::sync::atomic::Ordering::Relaxed;
@@ -55,6 +55,7 @@ pub extern "C" fn cold_boot() -> ! {
     let mut distributor = unsafe { gic::init_distributor() };
     gic::init_core(me);
     COORDINATOR.boot(me.core());
+    node::raise(me, true);
     gic::open(&mut distributor);
     defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, start.entry);
     while log::send_one() {}
@@ -103,6 +104,7 @@ fn find_cores(map: &mut Builder, expected: usize) -> usize {
             }
             map.publish();
             percore::of(core).init(core, redistributor.mpidr, redistributor.address);
+            node::begin(core);
             present[core.index()] = true;
             found += 1;
         }

@@ -189,7 +189,7 @@ impl Ids {
 
     /// FEAT_TCR2 and FEAT_SCTLR2.
     pub fn has_second_controls(&self) -> [bool; 2] {
-        [0, 4].map(|shift| self.field(Id::Mmfr3, shift) != 0)
+        [self.field(Id::Mmfr3, 0) != 0, self.field(Id::Mmfr3, 4) != 0]
     }
 
     /// The bits whose rules say so.

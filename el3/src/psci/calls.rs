@@ -14,7 +14,8 @@ const SMC64: u64 = 1 << 30;
 pub fn carry_out(x: &[u64; 4], me: &PerCore, context: &mut Context) -> Option<()> {
     let function = FunctionId::try_from(x[0] as u32).ok()?;
     // Without their upper halves in an SMC32 (DEN0028, 2.7).
-    let [_, x1, x2, x3] = if x[0] & SMC64 == 0 { x.map(|x| u64::from(x as u32)) } else { *x };
+    let width = if x[0] & SMC64 == 0 { u64::from(u32::MAX) } else { u64::MAX };
+    let (x1, x2, x3) = (x[1] & width, x[2] & width, x[3] & width);
     let answer: Answer = match function {
         FunctionId::CpuOn32 | FunctionId::CpuOn64 => {
             let caller = owner::settle(me, context);

@@ -1,13 +1,12 @@
 //! The power tree: cores, clusters, the system; which of its nodes rest.
 //!
-//! Nobody holds a lock. A core that suspends publishes that first (`Coordinator::suspend`), then looks at the others of its
-//! cluster: the last one notes that the cluster rests, and looks once more. A core that wakes publishes that first, then takes
-//! the note away. So of a core that wakes and one that is the last, one sees the other: no cluster is noted as resting
-//! while a core of it runs.
+//! Nobody holds a lock. A core that goes to sleep, or OFF, releases its cluster and then the system; whoever is the last to release one
+//! notes that it rests, and looks once more whether somebody has claimed it meanwhile. A core that runs again claims both, then takes
+//! the notes away. So of a core that wakes and one that was the last, one sees the other: no note stays while a core of it runs.
 
 use super::cpu::core_of;
 use super::power_state::{LEVELS, Local, PowerState};
-use super::residency::{Residency, microseconds};
+use super::residency::{Last, Residency, microseconds};
 use super::{Answer, answers};
 use crate::MAX_CORES;
 use crate::boot;
@@ -28,13 +27,19 @@ static CLUSTER: [Residency; CLUSTERS] = [const { Residency::new() }; CLUSTERS];
 static SYSTEM: Residency = Residency::new();
 
 /// The node at this level that the core is in; the system's above.
+#[inline(never)] // once in the image
 fn node(core: Core, level: usize) -> &'static Residency {
     match level {
         0 => &percore::of(core).residency,
-        // The remainder changes nothing: no core's number is higher.
-        1 => &CLUSTER[core.index() / machine::CLUSTER_CORES % CLUSTERS],
+        1 => cluster(core),
         _ => &SYSTEM,
     }
+}
+
+#[inline]
+fn cluster(core: Core) -> &'static Residency {
+    // The remainder changes nothing: no core's number is higher.
+    &CLUSTER[core.index() / machine::CLUSTER_CORES % CLUSTERS]
 }
 
 /// The cores of that node.
@@ -50,19 +55,9 @@ fn members(core: Core, level: usize) -> impl Iterator<Item = Core> + Clone {
     range.filter_map(Core::new)
 }
 
-/// The other cores of that node.
-fn others(core: Core, level: usize) -> impl Iterator<Item = Core> + Clone {
-    members(core, level).filter(move |&other| other != core)
-}
-
-/// Those that are suspended.
-fn suspended(core: Core, level: usize) -> impl Iterator<Item = Core> {
-    others(core, level).filter(|&other| COORDINATOR.state(other) == State::Suspended)
-}
-
-/// What a suspended core has asked for.
-fn asked(core: Core) -> PowerState {
-    PowerState::from_bits(percore::of(core).asked.load(Relaxed))
+/// All cores but this one.
+fn others(core: Core) -> impl Iterator<Item = Core> + Clone {
+    members(core, LEVELS - 1).filter(move |&other| other != core)
 }
 
 /// Who says what rests with a core that suspends.
@@ -76,86 +71,90 @@ pub enum By {
     Alone,
 }
 
-/// Whether every other core of the node rests.
-fn is_last(core: Core, level: usize) -> bool {
-    all_rest(core, level, true)
-}
-
 /// Whether every other core is OFF.
 pub fn is_alone(core: Core) -> bool {
-    all_rest(core, LEVELS - 1, false)
+    COORDINATOR.all_rest(others(core), |_, state| state == State::Off)
 }
 
 /// Whether another core is being started.
 pub fn is_one_starting(core: Core) -> bool {
-    others(core, LEVELS - 1).any(|other| COORDINATOR.state(other) == State::OnPending)
+    others(core).any(|other| COORDINATOR.state(other) == State::OnPending)
 }
 
-#[inline(never)]
-fn all_rest(core: Core, level: usize, suspended: bool) -> bool {
-    COORDINATOR
-        .all_rest(others(core, level), |_, state| state == State::Off || suspended && state == State::Suspended)
-}
-
-/// The calling core is Suspended: notes what rests with it. An error, if the caller is not as alone as it says: then nothing is
-/// noted (DEN0022, 5.1.2).
-pub fn lower(core: Core, state: PowerState, by: By) -> Result<(), ErrorCode> {
-    match by {
-        By::Platform => {}
-        By::Os => {
-            let least_below = |level: usize| {
-                let own = node(core, level - 1);
-                let children = suspended(core, level).map(|other| node(other, level - 1));
-                let siblings = children.filter(|&child| !ptr::eq(child, own));
-                siblings.map(Residency::state).fold(Local::PowerDown, Local::min)
-            };
-            answers::os_request(state, |level| is_last(core, level), least_below)?;
-        }
-        By::Alone => answers::system_suspend(is_alone(core))?,
-    }
-    node(core, 0).enter(state.local(0), now());
-    for level in (1..LEVELS).take(state.deepest()) {
-        if !is_last(core, level) {
-            break;
-        }
-        let agreed = if by == By::Os { state.local(level) } else { least(core, level, state) };
-        if agreed == Local::Run {
-            break;
-        }
-        node(core, level).enter(agreed, now());
-        if !is_last(core, level) {
-            node(core, level).cancel();
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// What all that are suspended in the node agree on: the least deep of what they asked for.
-fn least(core: Core, level: usize, state: PowerState) -> Local {
-    suspended(core, level).map(|other| asked(other).local(level)).fold(state.local(level), Local::min)
-}
-
-/// The calling core is about to be OFF. It has no power then, as after a power-down: PSCI_STAT_* count it so.
-pub fn turn_off(me: &PerCore) {
-    me.residency.enter(Local::PowerDown, now());
-}
-
-/// The calling core was started and is On: neither it nor its cluster rests any more. The system did not, since somebody started it.
-#[inline(always)]
-pub fn turn_on(me: &PerCore) {
-    me.residency.leave(now());
-    let cluster = node(me.core(), 1);
-    if cluster.rests() {
-        cluster.leave(now());
-    }
-}
-
-/// The calling core is On again, and so is what it is in.
-pub fn raise(core: Core) {
+/// The machine boots: the core and what it is in have no power.
+pub fn begin(core: Core) {
     for level in 0..LEVELS {
-        node(core, level).leave(now());
+        node(core, level).begin(now());
     }
+}
+
+/// The calling core runs, and with it what it is in. `counts`: whether it rested.
+pub fn raise(me: &PerCore, counts: bool) {
+    let ticks = counts.then(now);
+    me.residency.end(ticks);
+    cluster(me.core()).claim(ticks);
+    SYSTEM.claim(ticks);
+}
+
+/// The calling core is Suspended as it has asked to be: notes what rests with it. An error, if it is not as alone as it says: then
+/// nothing rests, and the core is not to wait (DEN0022, 5.1.2).
+pub fn suspend(me: &PerCore, state: PowerState, by: By) -> Result<(), ErrorCode> {
+    let core = me.core();
+    let mut answer = match by {
+        By::Platform | By::Os => Ok(()),
+        By::Alone => answers::system_suspend(is_alone(core)),
+    };
+    me.residency.enter(state.local(0), now());
+    let mut rests = true;
+    for level in 1..LEVELS {
+        let node = node(core, level);
+        let last = node.release();
+        let is_last = last.is_some();
+        rests = rests && answer.is_ok() && rest(core, level, last, by);
+        if by == By::Os {
+            answer = answer.and(answers::os_request(state, level, is_last.then(|| node.state())));
+        }
+    }
+    answer
+}
+
+/// The calling core is about to be OFF. It has no power then, as after a power-down, and wants none: PSCI_STAT_* count it so.
+#[inline(always)]
+pub fn turn_off(me: &PerCore, by: By) {
+    me.asked.store(PowerState::SYSTEM_DOWN.bits(), Relaxed);
+    me.residency.enter(Local::PowerDown, now());
+    let core = me.core();
+    let cluster = cluster(core).release();
+    let rests = cluster.is_some() && rest(core, 1, cluster, by);
+    let system = SYSTEM.release();
+    if rests {
+        rest(core, 2, system, by);
+    }
+}
+
+/// Notes that a node rests, if the calling core was the last that ran in it. Whether it does.
+#[inline(never)] // once in the image
+fn rest(core: Core, level: usize, last: Option<Last>, by: By) -> bool {
+    let Some(last) = last else { return false };
+    let local = least(core, level, by);
+    local != Local::Run && node(core, level).rest(last, local, now())
+}
+
+/// What a cluster, or the system, can be in: the least deep of what its cores have asked for. Where the OS coordinates, of what the calling
+/// core has asked for, and what the other nodes right below it are in.
+#[inline(never)] // once in the image
+fn least(core: Core, level: usize, by: By) -> Local {
+    let own = node(core, level - 1);
+    let local = |member| {
+        let child = node(member, level - 1);
+        let asks = match by {
+            By::Os if ptr::eq(child, own) => core,
+            By::Os => return child.state(),
+            By::Platform | By::Alone => member,
+        };
+        PowerState::from_bits(percore::of(asks).asked.load(Relaxed)).local(level)
+    };
+    members(core, level).map(local).fold(Local::PowerDown, Local::min)
 }
 
 /// NODE_HW_STATE (DEN0022, 5.1.18).
@@ -172,6 +171,6 @@ pub fn hw_state(mpidr: u64, level: u32) -> Answer {
 pub fn statistic(mpidr: u64, power_state: u32, count: bool) -> u64 {
     let (Some(core), Some(state)) = (core_of(mpidr), PowerState::new(power_state)) else { return 0 };
     let level = state.deepest();
-    let (node, local) = (node(core, level), state.local(level));
-    if count { node.count(local) } else { microseconds(node.ticks(local), CNTFRQ_EL0.get()) }
+    let (stays, ticks) = node(core, level).history(state.local(level));
+    if count { stays } else { microseconds(ticks, CNTFRQ_EL0.get()) }
 }

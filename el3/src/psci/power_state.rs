@@ -7,15 +7,15 @@
 /// The levels of the power tree: core, cluster, system.
 pub const LEVELS: usize = 3;
 
-/// What a node of the power tree is in, or asked for: the deeper, the greater.
+/// What a node of the power tree is in, or asked for, as the encoding has it: the deeper, the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Local {
     /// It runs.
-    Run,
+    Run = 0,
     /// It waits, and keeps its state.
-    Standby,
+    Standby = 1,
     /// It has no power.
-    PowerDown,
+    PowerDown = 3,
 }
 
 impl Local {
@@ -25,15 +25,6 @@ impl Local {
             0 => Self::Run,
             1 => Self::Standby,
             _ => Self::PowerDown,
-        }
-    }
-
-    /// As the encoding has it.
-    pub const fn bits(self) -> u64 {
-        match self {
-            Self::Run => 0,
-            Self::Standby => 1,
-            Self::PowerDown => 3,
         }
     }
 }
@@ -148,7 +139,7 @@ mod tests {
         assert_eq!((state.deepest(), state.last(), state.is_power_down()), (2, 2, true));
         assert!(!PowerState::new(0x11).unwrap().is_power_down());
         for local in [Local::Run, Local::Standby, Local::PowerDown] {
-            assert_eq!(Local::from_bits(local.bits()), local);
+            assert_eq!(Local::from_bits(local as u64), local);
         }
         assert_eq!(PowerState::from_bits(state.bits()), state);
         assert_eq!(PowerState::SYSTEM_DOWN.bits(), 0x4000_0333);

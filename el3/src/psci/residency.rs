@@ -3,9 +3,12 @@
 use super::power_state::Local;
 use core::sync::atomic::{AtomicU64, Ordering::*};
 
-/// A node's state and its history. Cores change it without a lock.
+/// A node's state and its history. Its cores change it without a lock: each says when it [releases](Self::release) the node and when it
+/// [claims](Self::claim) it again, and whoever is the last to release it [notes](Self::rest) that it rests.
 pub struct Residency {
-    /// The state in bits 1..0, when it began in bits 63..2; 0: it runs.
+    /// How many of its cores run in bits 31..0; how often one has claimed it, in bits 63..32.
+    running: AtomicU64,
+    /// What is noted: the state in bits 1..0, when it began in bits 63..2; 0: it runs.
     now: AtomicU64,
     /// For standby and power-down.
     past: [Past; 2],
@@ -16,46 +19,76 @@ struct Past {
     ticks: AtomicU64,
 }
 
+/// A core that claims the node.
+const CLAIM: u64 = 1 << 32 | 1;
+
+/// Nobody has claimed the node since its last core released it.
+pub struct Last(u64);
+
 impl Residency {
-    /// It runs, and always did.
+    /// Nothing was before.
     pub const fn new() -> Self {
         Self {
+            running: AtomicU64::new(0),
             now: AtomicU64::new(0),
             past: [const { Past { count: AtomicU64::new(0), ticks: AtomicU64::new(0) } }; 2],
         }
     }
 
-    /// Begins anew, at boot.
-    pub fn clear(&self) {
-        self.now.store(0, Relaxed);
+    /// Begins anew, in power-down since then.
+    pub fn begin(&self, ticks: u64) {
+        self.running.store(0, Relaxed);
+        self.now.store(word(Local::PowerDown, ticks), Relaxed);
         for past in &self.past {
             past.count.store(0, Relaxed);
             past.ticks.store(0, Relaxed);
         }
     }
 
-    /// The node's state.
+    /// The state that is noted.
     pub fn state(&self) -> Local {
         Local::from_bits(self.now.load(SeqCst) & 3)
     }
 
-    /// Whether it rests. Whoever asks because it has to end that has said that it runs before, with a fence in between: a note that
-    /// is not seen here was made by a core that then sees it run, and cancels.
-    #[inline(always)]
-    pub fn rests(&self) -> bool {
-        self.now.load(Relaxed) != 0
+    /// A core of it, which had claimed it, does not run any more; if that was the last one, the node may rest.
+    #[inline]
+    pub fn release(&self) -> Option<Last> {
+        let left = self.running.fetch_sub(1, SeqCst).wrapping_sub(1);
+        (left as u32 == 0).then_some(Last(left))
     }
 
-    /// It is in this state from now on, in ticks of the counter, if it ran.
-    #[inline(never)] // once in the image
+    /// It is in this state, which is not that it runs, from now on, in ticks of the counter; unless somebody has claimed it.
+    pub fn rest(&self, last: Last, state: Local, ticks: u64) -> bool {
+        let note = word(state, ticks);
+        self.now.store(note, SeqCst);
+        // Whoever has claimed it before the note was there did not see it, and is seen here.
+        let rests = self.running.load(SeqCst) == last.0;
+        if !rests {
+            let _ = self.now.compare_exchange(note, 0, SeqCst, Relaxed);
+        }
+        rests
+    }
+
+    /// A core is in this state from now on, which is not that it runs, in ticks of the counter. It has no others to agree with.
+    #[inline]
     pub fn enter(&self, state: Local, ticks: u64) {
-        let _ = self.now.compare_exchange(0, ticks << 2 | state.bits(), SeqCst, Relaxed);
+        self.now.store(word(state, ticks), SeqCst);
     }
 
-    /// It runs again: for whoever finds it so.
-    pub fn leave(&self, ticks: u64) {
+    /// A core of it runs, so that it rests no more. Its rest is counted if that was one: it ends at this time.
+    #[inline]
+    pub fn claim(&self, ticks: Option<u64>) {
+        self.running.fetch_add(CLAIM, SeqCst);
+        if self.state() != Local::Run {
+            self.end(ticks);
+        }
+    }
+
+    /// It runs.
+    #[inline(never)] // once in the image
+    pub fn end(&self, ticks: Option<u64>) {
         let was = self.now.swap(0, SeqCst);
-        if let Some(past) = self.past(Local::from_bits(was & 3)) {
+        if let (Some(past), Some(ticks)) = (self.past(Local::from_bits(was & 3)), ticks) {
             // The two bits that were cut off do not matter to a difference.
             let passed = (ticks << 2).wrapping_sub(was & !3) >> 2;
             past.count.fetch_add(1, Relaxed);
@@ -63,19 +96,9 @@ impl Residency {
         }
     }
 
-    /// It ran all along.
-    pub fn cancel(&self) {
-        self.now.store(0, SeqCst);
-    }
-
-    /// How often it has left this state.
-    pub fn count(&self, state: Local) -> u64 {
-        self.past(state).map_or(0, |past| past.count.load(Relaxed))
-    }
-
-    /// How long it was in it until then, in ticks.
-    pub fn ticks(&self, state: Local) -> u64 {
-        self.past(state).map_or(0, |past| past.ticks.load(Relaxed))
+    /// How often it has left this state, and how long it was in it until then, in ticks.
+    pub fn history(&self, state: Local) -> (u64, u64) {
+        self.past(state).map_or((0, 0), |past| (past.count.load(Relaxed), past.ticks.load(Relaxed)))
     }
 
     fn past(&self, state: Local) -> Option<&Past> {
@@ -94,6 +117,10 @@ impl Default for Residency {
     }
 }
 
+const fn word(state: Local, ticks: u64) -> u64 {
+    ticks << 2 | state as u64
+}
+
 /// Ticks of a counter of so many Hz in microseconds.
 pub fn microseconds(ticks: u64, hertz: u64) -> u64 {
     const MILLION: u64 = 1_000_000;
@@ -106,40 +133,77 @@ pub fn microseconds(ticks: u64, hertz: u64) -> u64 {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_stay_is_counted_in_its_state() {
+    const EACH: [Local; 3] = [Local::Run, Local::Standby, Local::PowerDown];
+
+    /// Its only core releases it: it rests.
+    fn rests(node: &Residency, state: Local, ticks: u64) {
+        assert!(node.rest(node.release().unwrap(), state, ticks));
+        assert_eq!(node.state(), state);
+    }
+
+    /// A node whose only core runs.
+    fn running() -> Residency {
         let node = Residency::new();
-        node.enter(Local::Standby, 100);
-        assert_eq!(node.state(), Local::Standby);
-        node.leave(150);
-        node.enter(Local::PowerDown, 200);
-        node.leave(1200);
-        node.enter(Local::PowerDown, 2000);
-        node.leave(2001);
-        assert_eq!([Local::Run, Local::Standby, Local::PowerDown].map(|state| node.count(state)), [0, 1, 2]);
-        assert_eq!([Local::Run, Local::Standby, Local::PowerDown].map(|state| node.ticks(state)), [0, 50, 1001]);
-        assert_eq!(node.state(), Local::Run);
-        node.clear();
-        assert_eq!(node.count(Local::PowerDown), 0);
+        node.claim(None);
+        node
     }
 
     #[test]
-    fn nobody_leaves_what_is_not_entered_and_nobody_enters_twice() {
-        let node = Residency::new();
-        node.leave(5);
-        node.enter(Local::PowerDown, 10);
-        node.enter(Local::Standby, 20);
-        node.cancel();
-        node.leave(30);
-        assert_eq!([Local::Standby, Local::PowerDown].map(|state| node.count(state)), [0, 0]);
+    fn each_stay_is_counted_in_its_state() {
+        let node = running();
+        rests(&node, Local::Standby, 100);
+        node.claim(Some(150));
+        rests(&node, Local::PowerDown, 200);
+        node.claim(Some(1200));
+        rests(&node, Local::PowerDown, 2000);
+        node.claim(Some(2001));
+        assert_eq!(EACH.map(|state| node.history(state)), [(0, 0), (1, 50), (2, 1001)]);
+        assert_eq!(node.state(), Local::Run);
+        // At boot nothing was, and there is no power until the first core comes.
+        node.begin(3000);
+        assert_eq!((node.state(), node.history(Local::PowerDown)), (Local::PowerDown, (0, 0)));
+        node.claim(Some(3007));
+        assert_eq!(node.history(Local::PowerDown), (1, 7));
+        // A core has no others to agree with.
+        node.enter(Local::Standby, 4000);
+        node.end(Some(4001));
+        assert_eq!((node.state(), node.history(Local::Standby)), (Local::Run, (1, 1)));
+    }
+
+    #[test]
+    fn a_stay_that_was_none_is_not_counted() {
+        let node = running();
+        node.claim(Some(5));
+        assert!(node.release().is_none());
+        rests(&node, Local::PowerDown, 10);
+        node.claim(None);
+        assert_eq!(node.state(), Local::Run);
+        node.claim(Some(30));
+        assert_eq!(EACH.map(|state| node.history(state)), [(0, 0); 3]);
+    }
+
+    #[test]
+    fn whoever_was_the_last_notes_nothing_once_another_has_been_there() {
+        let node = running();
+        let last = node.release().unwrap();
+        node.claim(Some(5));
+        assert!(!node.rest(last, Local::Standby, 10));
+        assert_eq!(node.state(), Local::Run);
+        // Not even if that one has gone again: it may have wanted less.
+        let first = node.release().unwrap();
+        node.claim(Some(15));
+        let second = node.release().unwrap();
+        assert!(!node.rest(first, Local::PowerDown, 20));
+        assert!(node.rest(second, Local::Standby, 20));
+        assert_eq!(node.state(), Local::Standby);
     }
 
     #[test]
     fn a_stay_across_the_counters_upper_bits_has_its_length() {
-        let node = Residency::new();
-        node.enter(Local::Standby, (1 << 62) - 10);
-        node.leave((1 << 62) + 5);
-        assert_eq!(node.ticks(Local::Standby), 15);
+        let node = running();
+        rests(&node, Local::Standby, (1 << 62) - 10);
+        node.claim(Some((1 << 62) + 5));
+        assert_eq!(node.history(Local::Standby).1, 15);
     }
 
     #[test]

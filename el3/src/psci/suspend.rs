@@ -22,13 +22,18 @@ static SUSPENDED: AtomicBool = AtomicBool::new(false);
 
 /// CPU_SUSPEND (DEN0022, 5.1.2). Returns from standby; from power-down only if it is refused.
 pub fn cpu(me: &PerCore, context: &mut Context, power_state: u32, entry: u64, context_id: u64) -> Answer {
-    let os_initiated = OS_INITIATED.load(Relaxed);
-    let state = PowerState::request(power_state, os_initiated).ok_or(ErrorCode::InvalidParameters)?;
+    let by = by();
+    let state = PowerState::request(power_state, by == By::Os).ok_or(ErrorCode::InvalidParameters)?;
     if state.is_power_down() {
         leave(me, cpu::start(entry, context_id)?);
     }
     SUSPENDED.store(true, Relaxed);
-    suspend(me, context, state, if os_initiated { By::Os } else { By::Platform })
+    suspend(me, context, state, by)
+}
+
+/// Who coordinates now.
+pub fn by() -> By {
+    if OS_INITIATED.load(Relaxed) { By::Os } else { By::Platform }
 }
 
 /// CPU_DEFAULT_SUSPEND (DEN0022, 5.1.17): the core loses its power, its cluster does not.
@@ -54,22 +59,22 @@ fn suspend(me: &PerCore, context: &mut Context, state: PowerState, by: By) -> An
     if COORDINATOR.suspend(me.core()).is_err() {
         stop::park(me, context);
     }
-    let refused = node::lower(me.core(), state, by);
-    if refused.is_ok() {
+    let answer = node::suspend(me, state, by);
+    if answer.is_ok() {
         if state.is_power_down() {
             power::sleep(me);
             resume(me, context);
         }
         gic::doze();
     }
-    wake(me, context);
-    refused.map(|()| 0)
+    wake(me, context, answer.is_ok());
+    answer.map(|()| 0)
 }
 
-/// The calling core, which was Suspended, is On again; or OFF, if it has been stopped.
-fn wake(me: &PerCore, context: &Context) {
+/// The calling core, which was Suspended, is On again; or OFF, if it has been stopped. `rested`: its suspend was not refused.
+fn wake(me: &PerCore, context: &Context, rested: bool) {
     let admission = COORDINATOR.resume(me.core());
-    node::raise(me.core());
+    node::raise(me, rested);
     if admission != Admission::Go || exception::crash_in_progress() {
         stop::park(me, context);
     }
@@ -77,7 +82,7 @@ fn wake(me: &PerCore, context: &Context) {
 
 /// The calling core was in power-down and has its power again: it begins anew, where it asked to.
 pub fn resume(me: &PerCore, context: &Context) -> ! {
-    wake(me, context);
+    wake(me, context, true);
     // What was to be handled there may not be mapped any more, nor its vectors be where they were.
     sdei::mask(me);
     // It is always there: whoever suspends in power-down has left it.
