@@ -108,10 +108,12 @@ pub enum Moment {
 
 /// Time between two looks at a kernel that has panicked.
 const PANICKED: Duration = Duration::from_secs(3);
+/// So often in a row nobody may have moved between two such looks: a busy host may give a core no time for one pause.
+const STILL: u32 = 2;
 /// Time between two looks at a kernel that suspends.
 const SLEEPS: Duration = Duration::from_millis(300);
-/// How long a reset may take that another core asked for when a kernel panicked, or a power-off: with a wedged core
-/// Linux waits for seconds, and the machine may be slow.
+/// How long a reset may take that another core asked for when a kernel panicked, or a power-off, or until all cores of that
+/// kernel have stopped: with a wedged core Linux waits for seconds, and the machine may be slow.
 const LAST_ACT: Duration = Duration::from_secs(120);
 
 /// The judge of one run.
@@ -143,6 +145,8 @@ pub struct Judge {
     seen: Option<Vec<Core>>,
     /// When the cores of a kernel that has panicked were last seen.
     seen_at: Option<Duration>,
+    /// How many looks in a row have found that nobody had moved.
+    still: u32,
     /// Who moves for good after a panic.
     frozen: Option<Vec<String>>,
     findings: Findings,
@@ -175,6 +179,7 @@ impl Judge {
             takeover_seen: false,
             seen: None,
             seen_at: None,
+            still: 0,
             frozen: None,
             findings: Findings::default(),
             stopped: false,
@@ -301,7 +306,10 @@ impl Judge {
     }
 
     fn cores(&mut self, cores: Vec<Core>, now: Duration) {
+        let is_whole = cores.len() == self.rules.cores as usize;
         match self.look.take() {
+            // What decides needs all cores: QEMU is asked again.
+            Some(look) if !is_whole && !matches!(look, Look::Lost | Look::Silence) => self.look = Some(look),
             // Too late to say who ran before: the new kernel may have taken cores already.
             Some(Look::Takeover(_)) if self.starts_others => {}
             Some(Look::Takeover(own)) => {
@@ -314,8 +322,9 @@ impl Judge {
             Some(Look::StillPanicked) => {
                 let movers = self.movers(&cores);
                 // On a busy host a core's way into the kernel's stop can take longer than the pause between two looks.
-                let may_come = self.panicked_at.is_some_and(|since| now.saturating_sub(since) < self.limits.grace);
-                if movers.is_empty() || !may_come {
+                let may_come = self.panicked_at.is_some_and(|since| now.saturating_sub(since) < LAST_ACT);
+                self.still = if movers.is_empty() { self.still + 1 } else { 0 };
+                if self.still >= STILL || !may_come {
                     self.frozen = Some(movers);
                 }
                 self.see(cores, now);

@@ -46,6 +46,11 @@ fn tell(judge: &mut Judge, lines: &[Line], seen: &[Core]) -> Next {
     next
 }
 
+/// Both cores of a machine of two, in EL2.
+fn both() -> [Core; 2] {
+    [core(0, 0x100, 2), core(1, 0x200, 2)]
+}
+
 fn kdump(online: u32) -> Vec<Line> {
     let first = [Line::Begins(0), Line::StartsOthers, boot(Kind::First, 0..2)];
     let second =
@@ -67,7 +72,7 @@ fn a_kdump_that_loses_nothing() {
 #[test]
 fn who_still_ran_is_told_and_is_no_failure() {
     let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
-    tell(&mut judge, &kdump(2), &[core(0, 0x100, 2), core(1, 0x200, 2)]);
+    tell(&mut judge, &kdump(2), &both());
     judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
     judge.next(seconds(2));
     let findings = judge.findings();
@@ -84,7 +89,7 @@ fn where_nobody_must_run_any_more_that_is_a_failure() {
         assert_eq!(judge.next(seconds(1)), next);
         judge.hear(Heard::Line(Line::Greets), seconds(1));
         assert_eq!(judge.next(seconds(1)), Next::Look);
-        judge.hear(Heard::Cores(vec![core(0, 0x100, 2), core(1, 0x200, 2)]), seconds(1));
+        judge.hear(Heard::Cores(both().to_vec()), seconds(1));
         assert_eq!(judge.findings().wrong[0], "core 0 still ran when the next kernel began");
     }
 }
@@ -96,8 +101,24 @@ fn a_look_that_comes_too_late_says_nothing() {
     judge.hear(Heard::Line(Line::Begins(0)), seconds(1));
     judge.hear(Heard::Line(Line::StartsOthers), seconds(1));
     assert_eq!(judge.next(seconds(1)), Next::Look);
-    judge.hear(Heard::Cores(vec![core(1, 0, 2)]), seconds(1));
+    judge.hear(Heard::Cores(both().to_vec()), seconds(1));
+    assert_eq!(judge.next(seconds(1)), Next::Wait);
     assert_eq!(judge.findings().still_ran, None);
+}
+
+#[test]
+fn an_answer_without_all_cores_says_nothing() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    tell(&mut judge, &kdump(2)[..3], &[]);
+    judge.hear(Heard::Line(Line::Begins(1)), seconds(1));
+    for seen in [vec![], vec![core(1, 0x200, 2)]] {
+        assert_eq!(judge.next(seconds(1)), Next::Look);
+        judge.hear(Heard::Cores(seen), seconds(1));
+        assert_eq!(judge.findings.still_ran, None);
+    }
+    assert_eq!(judge.next(seconds(1)), Next::Look);
+    judge.hear(Heard::Cores(both().to_vec()), seconds(1));
+    assert_eq!(judge.findings().still_ran, Some(vec![0]));
 }
 
 #[test]
@@ -157,7 +178,7 @@ fn reset_or_capture_takes_either() {
         if kind == Kind::First {
             judge.hear(Heard::Reset { by_guest: true }, seconds(1));
         }
-        assert_eq!(tell(&mut judge, &[Line::Begins(0), boot(kind, 0..2)], &[]), Next::Stop);
+        assert_eq!(tell(&mut judge, &[Line::Begins(0), boot(kind, 0..2)], &both()), Next::Stop);
         assert_eq!(judge.findings().wrong, [""; 0]);
     }
 }
@@ -166,20 +187,22 @@ fn reset_or_capture_takes_either() {
 fn another_kernel_than_the_one_that_was_to_come() {
     let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
     let lines = [Line::Begins(0), boot(Kind::First, 0..2), Line::Begins(0), boot(Kind::Kexec, 0..2)];
-    assert_eq!(tell(&mut judge, &lines, &[]), Next::Stop);
+    assert_eq!(tell(&mut judge, &lines, &both()), Next::Stop);
     assert!(judge.findings().wrong[0].contains("Kexec"));
 }
 
 #[test]
 fn frozen_is_nobody_moving_in_the_end() {
     for (looks, wrong) in [
-        (&[(9, 0x104, Next::Stop)][..], 0),
-        (&[(9, 0x9000, Next::Wait), (90, 0x9004, Next::Stop)], 0),
-        (&[(9, 0x9000, Next::Wait), (90, 0x200, Next::Stop)], 1),
+        (&[(4, 0x104, Next::Wait), (7, 0x100, Next::Stop)][..], 0),
+        (&[(4, 0x9000, Next::Wait), (7, 0x9004, Next::Wait), (10, 0x9000, Next::Stop)], 0),
+        // It only seemed to stand still.
+        (&[(4, 0x104, Next::Wait), (7, 0x9000, Next::Wait), (130, 0x200, Next::Stop)], 1),
+        (&[(9, 0x9000, Next::Wait), (130, 0x200, Next::Stop)], 1),
     ] {
         let mut judge = judge(End::Frozen, 2);
         let lines = [Line::Begins(0), boot(Kind::First, 0..2), Line::Panics(1), Line::PanicEnds];
-        assert_eq!(tell(&mut judge, &lines, &[core(0, 0x100, 2), core(1, 0x200, 2)]), Next::Wait);
+        assert_eq!(tell(&mut judge, &lines, &both()), Next::Wait);
         for &(at, place, next) in looks {
             assert_eq!(judge.next(seconds(at)), Next::Look);
             let mut later = core(0, 0x100, 2);
