@@ -236,12 +236,12 @@ fn started_into_a_resting_one(one: usize) {
 /// Waits until a core's cluster is in a state: the last core's is noted before the cluster's.
 pub fn wait_cluster(index: usize, expected: i32) {
     let state = || psci::node_hw_state(mpidr(index), 1);
-    let came = check::happens_within(cpu::frequency(), || state() == expected);
-    check!(came, "NODE_HW_STATE of core {index}'s cluster: expected {expected}, saw {}", state());
+    check::wait_for(format_args!("core {index}'s cluster"), || state() == expected);
+    check_eq!(state(), expected, "NODE_HW_STATE of core {index}'s cluster");
 }
 
 /// Statistics of a core and a power state.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stat {
     count: u64,
     residency: u64,
@@ -275,7 +275,13 @@ pub fn stats() {
     if percpu::count() == 1 {
         return;
     }
+    step!(
+        "the time to a core's first start counts as a power-down of the core, and so does OFF, which ends with CPU_ON"
+    );
+    let before = percpu::others().map(|index| stat(index, state::DOWN).count).sum::<u64>();
     smp::bring_up_all();
+    let counted = percpu::others().map(|index| stat(index, state::DOWN).count).sum::<u64>();
+    check_eq!(counted - before, percpu::others().count() as u64, "power-downs that have ended with the first start");
     for index in percpu::others().take(4) {
         step!("core {index} sleeps, alone of all");
         for power_state in [state::STANDBY, state::DOWN] {
@@ -294,7 +300,7 @@ pub fn stats() {
         }
     }
     never_backwards();
-    step!("OFF counts as a power-down of the core, which ends with CPU_ON");
+    step!("core 1 goes OFF, and starts again");
     let kept = [state::STANDBY, state::DOWN_CLUSTER].map(|power_state| stat(1, power_state));
     let before = stat(1, state::DOWN);
     let began = cpu::now();
@@ -303,7 +309,7 @@ pub fn stats() {
     smp::bring_up(1);
     check_grown(1, state::DOWN, before, 1, NAP..=microseconds(cpu::now() - began));
     for (power_state, kept) in [state::STANDBY, state::DOWN_CLUSTER].into_iter().zip(kept) {
-        check_not_less(1, power_state, kept, stat(1, power_state));
+        check!(stat(1, power_state) == kept, "{power_state:#x}: expected {kept:?}, saw {:?}", stat(1, power_state));
     }
     smp::run_on_each(percpu::others(), |_| smp::off(), 0);
     percpu::others().for_each(|index| {
