@@ -31,7 +31,8 @@ mod target {
     use core::ops::Range;
     use platform::machine;
 
-    /// What the machine has loaded since the reset: a device tree of so many bytes, and the next image, if that is not fetched later.
+    /// What the machine has loaded since the reset: a device tree of so many bytes, and the next image, if that is not fetched later;
+    /// in order.
     pub fn kept(tree: usize) -> [Range<u64>; 2] {
         let page = |address: u64| address.next_multiple_of(PAGE as u64);
         let tree = machine::DEVICE_TREE as u64..page((machine::DEVICE_TREE + tree) as u64);
@@ -40,7 +41,8 @@ mod target {
         let is_fetched = loader.is_some_and(|loader| crate::boot::handover::has_kernel(&loader));
         let size = if is_fetched { 0 } else { machine::NEXT_IMAGE_MAX };
         let image = crate::boot::next_image();
-        [tree, image..image + size]
+        let image = image..image.saturating_add(size);
+        if image.start < tree.start { [image, tree] } else { [tree, image] }
     }
 
     /// Clears all memory below `end` that the machine can have, as far as EL3 reaches, but for what is [`kept`].
