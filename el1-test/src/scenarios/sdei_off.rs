@@ -224,8 +224,8 @@ pub fn off_in_handler() {
     check::set_quiet(true);
     let mut fine = 0;
     for round in 0..rounds {
-        let target = 1 + round % cores;
-        let which = round / cores % ALL.len();
+        let which = round % ALL.len();
+        let target = 1 + (round / ALL.len() + round) % cores;
         send_there(target, which, OFF);
         let off = smp::wait_off(target);
         settle_clock(target, ALL[which]);

@@ -281,7 +281,11 @@ pub fn stats() {
     let before = percpu::others().map(|index| stat(index, state::DOWN).count).sum::<u64>();
     smp::bring_up_all();
     let counted = percpu::others().map(|index| stat(index, state::DOWN).count).sum::<u64>();
-    check_eq!(counted - before, percpu::others().count() as u64, "power-downs that have ended with the first start");
+    check_eq!(
+        counted - before,
+        percpu::others().count() as u64,
+        "power-downs that have ended with the first start"
+    );
     for index in percpu::others().take(4) {
         step!("core {index} sleeps, alone of all");
         for power_state in [state::STANDBY, state::DOWN] {

@@ -72,7 +72,7 @@ pub struct Findings {
     pub still_ran: Option<Vec<u32>>,
     /// A kernel took over and started its cores before anybody saw who still ran, and somebody had to.
     pub unseen: bool,
-    /// The cores that the last kernel lacks, by QEMU's numbers, and where they were.
+    /// The cores that a kernel lacked, by QEMU's numbers, and where they were.
     pub lost: Vec<(u32, Option<Core>)>,
 }
 
@@ -110,6 +110,8 @@ pub enum Moment {
 const PANICKED: Duration = Duration::from_secs(3);
 /// So often in a row nobody may have moved between two such looks: a busy host may give a core no time for one pause.
 const STILL: u32 = 2;
+/// How many answers may lack cores.
+const SHORT: u32 = 20;
 /// Time between two looks at a kernel that suspends.
 const SLEEPS: Duration = Duration::from_millis(300);
 /// How long a reset may take that another core asked for when a kernel panicked, or a power-off, or until all cores of that
@@ -145,6 +147,8 @@ pub struct Judge {
     seen: Option<Vec<Core>>,
     /// When the cores of a kernel that has panicked were last seen.
     seen_at: Option<Duration>,
+    /// How many answers have lacked cores.
+    short: u32,
     /// How many looks in a row have found that nobody had moved.
     still: u32,
     /// Who moves for good after a panic.
@@ -179,6 +183,7 @@ impl Judge {
             takeover_seen: false,
             seen: None,
             seen_at: None,
+            short: 0,
             still: 0,
             frozen: None,
             findings: Findings::default(),
@@ -222,6 +227,7 @@ impl Judge {
                 let core = (self.rules.number)(mpidr);
                 self.step = format!("a kernel begins on core {core}");
                 self.begun_on = Some(core);
+                self.findings.online = None;
                 self.starts_others = false;
                 self.takeover_seen = false;
                 self.look_at_takeover(Moment::FirstWords);
@@ -275,9 +281,13 @@ impl Judge {
         }
     }
 
-    /// Notes which cores a kernel lacks, by QEMU's numbers.
+    /// Notes which cores a kernel lacks, by QEMU's numbers; of the first that lacks any.
     fn missing(&mut self, online: &[u32]) {
         self.findings.online = Some(online.len());
+        // What an earlier kernel lacked counts, though a later one may have taken it back.
+        if !self.findings.lost.is_empty() {
+            return;
+        }
         let lost = (0..self.rules.cores).filter(|core| !online.contains(core));
         self.findings.lost = lost.map(|core| (physical(core, self.begun_on.unwrap_or(0)), None)).collect();
         if !self.findings.lost.is_empty() {
@@ -309,7 +319,14 @@ impl Judge {
         let is_whole = cores.len() == self.rules.cores as usize;
         match self.look.take() {
             // What decides needs all cores: QEMU is asked again.
-            Some(look) if !is_whole && !matches!(look, Look::Lost | Look::Silence) => self.look = Some(look),
+            Some(look) if !is_whole && !matches!(look, Look::Lost | Look::Silence) => {
+                self.short += 1;
+                self.look = Some(look);
+                if self.short == SHORT {
+                    self.give_up("QEMU does not tell of all cores");
+                    self.look = None;
+                }
+            }
             // Too late to say who ran before: the new kernel may have taken cores already.
             Some(Look::Takeover(_)) if self.starts_others => {}
             Some(Look::Takeover(own)) => {
@@ -324,7 +341,7 @@ impl Judge {
                 // On a busy host a core's way into the kernel's stop can take longer than the pause between two looks.
                 let may_come = self.panicked_at.is_some_and(|since| now.saturating_sub(since) < LAST_ACT);
                 self.still = if movers.is_empty() { self.still + 1 } else { 0 };
-                if self.still >= STILL || !may_come {
+                if self.still >= STILL || !may_come && !movers.is_empty() {
                     self.frozen = Some(movers);
                 }
                 self.see(cores, now);
@@ -466,6 +483,8 @@ impl Judge {
             End::Frozen => None,
             _ if !self.all_came() && panicked => Some(format!("a kernel panicked, in: {}", self.step)),
             _ if !self.all_came() => Some(format!("the machine ended in: {}", self.step)),
+            End::Reset if self.resets == 0 => Some("the machine was not reset".into()),
+            End::Kernels(_) if self.resets > 0 => Some("the machine was reset".into()),
             End::Kernels(_) if panicked => Some(format!("a kernel panicked, in: {}", self.step)),
             End::Kernels(_) if self.done_at.is_none() => Some(format!("the machine ended in: {}", self.step)),
             End::Kernels(_) if !self.off => Some("the machine was not powered off".into()),

@@ -122,6 +122,19 @@ fn an_answer_without_all_cores_says_nothing() {
 }
 
 #[test]
+fn answers_that_lack_cores_do_not_go_on_for_ever() {
+    let mut judge = judge(End::Kernels(&[Kind::Capture]), 2);
+    tell(&mut judge, &kdump(2)[..3], &[]);
+    judge.hear(Heard::Line(Line::Begins(1)), seconds(1));
+    for _ in 0..SHORT {
+        assert_eq!(judge.next(seconds(1)), Next::Look);
+        judge.hear(Heard::Cores(Vec::new()), seconds(1));
+    }
+    assert_eq!(judge.next(seconds(1)), Next::Stop);
+    assert_eq!(judge.findings().wrong, ["QEMU does not tell of all cores"]);
+}
+
+#[test]
 fn where_nobody_must_run_any_more_somebody_has_to_see_it() {
     for (still, late, unseen) in [(true, true, true), (true, false, false), (false, true, false)] {
         let rules = Rules { still, ..rules(End::Kernels(&[Kind::Capture]), 2) };
@@ -152,6 +165,34 @@ fn a_lost_core_is_named_as_qemu_names_it() {
     let findings = judge.findings();
     assert_eq!(findings.wrong, ["core 0 is lost, at 0x1230 in EL2"]);
     assert_eq!(findings.online, Some(1));
+}
+
+#[test]
+fn what_an_earlier_kernel_lacked_counts() {
+    let mut judge = judge(End::Kernels(&[Kind::Kexec, Kind::Kexec]), 2);
+    let kernel = |kind, online: u32| [Line::Begins(0), Line::StartsOthers, boot(kind, 0..online)];
+    let lines = [kernel(Kind::First, 2), kernel(Kind::Kexec, 1), kernel(Kind::Kexec, 2)].concat();
+    tell(&mut judge, &lines, &both());
+    tell(&mut judge, &[Line::Done(vec![0, 1])], &both());
+    judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+    assert_eq!(judge.next(seconds(2)), Next::Stop);
+    let findings = judge.findings();
+    assert_eq!(findings.wrong, ["core 1 is lost, at 0x200 in EL2"]);
+    assert_eq!(findings.online, Some(2));
+}
+
+#[test]
+fn a_reset_is_seen_as_what_it_is() {
+    let mut still_one = judge(End::Reset, 2);
+    tell(&mut still_one, &[Line::Begins(0), boot(Kind::First, 0..2)], &[]);
+    assert_eq!(tell(&mut still_one, &[Line::Begins(0), boot(Kind::First, 0..2)], &both()), Next::Stop);
+    assert_eq!(still_one.findings().wrong, ["the machine was not reset"]);
+    let mut other = judge(End::Kernels(&[]), 2);
+    other.hear(Heard::Reset { by_guest: true }, seconds(1));
+    tell(&mut other, &[Line::Begins(0), boot(Kind::First, 0..2), Line::Done(vec![0, 1])], &[]);
+    other.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+    assert_eq!(other.next(seconds(2)), Next::Stop);
+    assert_eq!(other.findings().wrong, ["the machine was reset"]);
 }
 
 #[test]
@@ -196,7 +237,9 @@ fn frozen_is_nobody_moving_in_the_end() {
     for (looks, wrong) in [
         (&[(4, 0x104, Next::Wait), (7, 0x100, Next::Stop)][..], 0),
         (&[(4, 0x9000, Next::Wait), (7, 0x9004, Next::Wait), (10, 0x9000, Next::Stop)], 0),
+        (&[(7, 0x9000, Next::Wait), (130, 0x9004, Next::Wait), (133, 0x9000, Next::Stop)], 0),
         // It only seemed to stand still.
+        (&[(7, 0x9000, Next::Wait), (130, 0x9004, Next::Wait), (133, 0x200, Next::Stop)], 1),
         (&[(4, 0x104, Next::Wait), (7, 0x9000, Next::Wait), (130, 0x200, Next::Stop)], 1),
         (&[(9, 0x9000, Next::Wait), (130, 0x200, Next::Stop)], 1),
     ] {
