@@ -110,7 +110,10 @@ pub use target::{find_caller, is_new, settle};
 
 #[cfg(test)]
 mod tests {
+    extern crate std;
+
     use super::*;
+    use std::vec::Vec;
 
     const EL1H: u64 = 0b0101;
     const EL2H: u64 = 0b1001;
@@ -169,6 +172,34 @@ mod tests {
             assert_eq!(regime.owner(0x30d0_0800, 0x4123_4000), Owner::NONE);
             assert_eq!(regime.owner(1, 0), Owner::NONE);
             assert_eq!(regime.owner(1, 0xffff << 48 | 1), Owner::NONE);
+        }
+    }
+
+    /// Two callers, each of every level, with E2H, MMU and masks on and off, and three roots. Masks, ASID and CnP do not count.
+    #[test]
+    fn every_combination_of_two_callers() {
+        const AARCH32: u64 = 0x13;
+        let mut callers = Vec::new();
+        for (level, mode) in [EL1H, EL2H, AARCH32].into_iter().enumerate() {
+            for bits in 0..16_u64 {
+                let [is_host, mmu, masks, noise] = [0, 1, 2, 3].map(|bit| bits >> bit & 1);
+                for root in [0, 0x4123_4000, 0x4123_5000] {
+                    let regime = Regime::of(mode | masks * 0x3c0, || is_host << 34 | 1 << 31);
+                    let ttbr = root | noise * (0x42 << 48 | 1);
+                    let owner = regime.map_or(Owner::NONE, |regime| regime.owner(0x30d0_1804 | mmu, ttbr));
+                    // EL1 has no E2H.
+                    let place = (level, if level == 1 { is_host } else { 0 }, root);
+                    callers.push((owner, (mode != AARCH32 && mmu == 1 && root != 0).then_some(place)));
+                }
+            }
+        }
+        assert_eq!(callers.len(), 3 * 16 * 3);
+        for (one, place) in &callers {
+            assert_eq!(*one == Owner::NONE, place.is_none());
+            for (other, other_place) in &callers {
+                let expected = place.is_some() && other_place.is_some() && place != other_place;
+                assert_eq!(one.is_foreign_to(*other), expected, "{place:x?} {other_place:x?}");
+            }
         }
     }
 }
