@@ -241,8 +241,8 @@ fn other_clusters_follow() {
     }
 }
 
-/// All cores say at the same moment that they are the last. Those that have all others at rest by then are, which may be several
-/// that look at once; whoever is refused goes to sleep alone. Nobody is lost.
+/// All cores say at the same moment that they are the last. One at most is, or nobody, since all still run; whoever is refused goes
+/// to sleep alone. Nobody is lost.
 fn all_at_once() {
     const ROUNDS: u64 = 40;
     static HERE: AtomicUsize = AtomicUsize::new(0);

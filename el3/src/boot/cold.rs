@@ -55,7 +55,7 @@ pub extern "C" fn cold_boot() -> ! {
     let mut distributor = unsafe { gic::init_distributor() };
     gic::init_core(me);
     COORDINATOR.boot(me.core());
-    node::raise(me, true);
+    node::raise(me, false);
     gic::open(&mut distributor);
     defmt::info!("Standstill: {=u64} cores, next image at {=u64:#x}", count as u64, start.entry);
     while log::send_one() {}

@@ -1,8 +1,8 @@
 //! The power tree: cores, clusters, the system; which of its nodes rest.
 //!
 //! Nobody holds a lock. A core that goes to sleep, or OFF, releases its cluster and then the system; whoever is the last to release one
-//! notes that it rests, and looks once more whether somebody has claimed it meanwhile. A core that runs again claims both, then takes
-//! the notes away. So of a core that wakes and one that was the last, one sees the other: no note stays while a core of it runs.
+//! notes that it rests, and looks once more whether somebody has claimed it meanwhile. A core that runs again claims one after the other, and takes
+//! the note of each away. So of a core that wakes and one that was the last, one sees the other: no note stays while a core of it runs.
 
 use super::cpu::core_of;
 use super::power_state::{LEVELS, Local, PowerState};
@@ -16,7 +16,6 @@ use crate::stop::COORDINATOR;
 use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
 use arm_psci::ErrorCode;
 use core::ops::Range;
-use core::ptr;
 use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
 use smp_stop::{Core, State};
@@ -97,7 +96,7 @@ pub fn raise(me: &PerCore, counts: bool) {
 }
 
 /// The calling core is Suspended as it has asked to be: notes what rests with it. An error, if it is not as alone as it says: then
-/// nothing rests, and the core is not to wait (DEN0022, 5.1.2).
+/// the core is not to wait, and nothing rests any more once it has called [`raise`] (DEN0022, 5.1.2).
 pub fn suspend(me: &PerCore, state: PowerState, by: By) -> Result<(), ErrorCode> {
     let core = me.core();
     let mut answer = match by {
@@ -105,12 +104,13 @@ pub fn suspend(me: &PerCore, state: PowerState, by: By) -> Result<(), ErrorCode>
         By::Alone => answers::system_suspend(is_alone(core)),
     };
     me.residency.enter(state.local(0), now());
-    let mut rests = true;
     for level in 1..LEVELS {
         let node = node(core, level);
         let last = node.release();
         let is_last = last.is_some();
-        rests = rests && answer.is_ok() && rest(core, level, last, by);
+        if answer.is_ok() {
+            rest(core, level, last, by);
+        }
         if by == By::Os {
             answer = answer.and(answers::os_request(state, level, is_last.then(|| node.state())));
         }
@@ -124,37 +124,27 @@ pub fn turn_off(me: &PerCore, by: By) {
     me.asked.store(PowerState::SYSTEM_DOWN.bits(), Relaxed);
     me.residency.enter(Local::PowerDown, now());
     let core = me.core();
-    let cluster = cluster(core).release();
-    let rests = cluster.is_some() && rest(core, 1, cluster, by);
-    let system = SYSTEM.release();
-    if rests {
-        rest(core, 2, system, by);
+    rest(core, 1, cluster(core).release(), by);
+    rest(core, 2, SYSTEM.release(), by);
+}
+
+/// Notes that a node rests, if the calling core was the last that ran in it.
+#[inline(never)] // once in the image
+fn rest(core: Core, level: usize, last: Option<Last>, by: By) {
+    let Some(last) = last else { return };
+    let local = least(core, level, by);
+    if local != Local::Run {
+        node(core, level).rest(last, local, now());
     }
 }
 
-/// Notes that a node rests, if the calling core was the last that ran in it. Whether it does.
-#[inline(never)] // once in the image
-fn rest(core: Core, level: usize, last: Option<Last>, by: By) -> bool {
-    let Some(last) = last else { return false };
-    let local = least(core, level, by);
-    local != Local::Run && node(core, level).rest(last, local, now())
-}
-
 /// What a cluster, or the system, can be in: the least deep of what its cores have asked for. Where the OS coordinates, of what the calling
-/// core has asked for, and what the other nodes right below it are in.
+/// core has asked for, and what the nodes right below it are in.
 #[inline(never)] // once in the image
 fn least(core: Core, level: usize, by: By) -> Local {
-    let own = node(core, level - 1);
-    let local = |member| {
-        let child = node(member, level - 1);
-        let asks = match by {
-            By::Os if ptr::eq(child, own) => core,
-            By::Os => return child.state(),
-            By::Platform | By::Alone => member,
-        };
-        PowerState::from_bits(percore::of(asks).asked.load(Relaxed)).local(level)
-    };
-    members(core, level).map(local).fold(Local::PowerDown, Local::min)
+    let asked = |core| PowerState::from_bits(percore::of(core).asked.load(Relaxed)).local(level);
+    let local = |member| if by == By::Os { node(member, level - 1).state() } else { asked(member) };
+    members(core, level).map(local).fold(asked(core), Local::min)
 }
 
 /// NODE_HW_STATE (DEN0022, 5.1.18).

@@ -6,7 +6,7 @@ use core::sync::atomic::{AtomicU64, Ordering::*};
 /// A node's state and its history. Its cores change it without a lock: each says when it [releases](Self::release) the node and when it
 /// [claims](Self::claim) it again, and whoever is the last to release it [notes](Self::rest) that it rests.
 pub struct Residency {
-    /// How many of its cores run in bits 31..0; how often one has claimed it, in bits 63..32.
+    /// How many of its cores run in bits 31..0; how often one has claimed it, in bits 63..32. Not of a core itself.
     running: AtomicU64,
     /// What is noted: the state in bits 1..0, when it began in bits 63..2; 0: it runs.
     now: AtomicU64,
@@ -22,7 +22,7 @@ struct Past {
 /// A core that claims the node.
 const CLAIM: u64 = 1 << 32 | 1;
 
-/// Nobody has claimed the node since its last core released it.
+/// The node as its last core has left it: [`Residency::rest`] sees by it whether somebody has claimed it since.
 pub struct Last(u64);
 
 impl Residency {
@@ -60,9 +60,13 @@ impl Residency {
     /// It is in this state, which is not that it runs, from now on, in ticks of the counter; unless somebody has claimed it.
     pub fn rest(&self, last: Last, state: Local, ticks: u64) -> bool {
         let note = word(state, ticks);
-        self.now.store(note, SeqCst);
+        let rests = || self.running.load(SeqCst) == last.0;
+        // Somebody may have claimed it, and released it as the last: what that one has noted stays.
+        if self.now.fetch_update(SeqCst, SeqCst, |_| rests().then_some(note)).is_err() {
+            return false;
+        }
         // Whoever has claimed it before the note was there did not see it, and is seen here.
-        let rests = self.running.load(SeqCst) == last.0;
+        let rests = rests();
         if !rests {
             let _ = self.now.compare_exchange(note, 0, SeqCst, Relaxed);
         }
@@ -89,10 +93,10 @@ impl Residency {
     pub fn end(&self, ticks: Option<u64>) {
         let was = self.now.swap(0, SeqCst);
         if let (Some(past), Some(ticks)) = (self.past(Local::from_bits(was & 3)), ticks) {
-            // The two bits that were cut off do not matter to a difference.
-            let passed = (ticks << 2).wrapping_sub(was & !3) >> 2;
+            // The two bits that were cut off do not matter to a difference. It may have begun after the other core had read the counter.
+            let passed = (ticks << 2).wrapping_sub(was & !3) as i64;
             past.count.fetch_add(1, Relaxed);
-            past.ticks.fetch_add(passed, Relaxed);
+            past.ticks.fetch_add(passed.max(0) as u64 >> 2, Relaxed);
         }
     }
 
@@ -164,6 +168,10 @@ mod tests {
         assert_eq!((node.state(), node.history(Local::PowerDown)), (Local::PowerDown, (0, 0)));
         node.claim(Some(3007));
         assert_eq!(node.history(Local::PowerDown), (1, 7));
+        // It ends by a core that has read the counter before it began.
+        rests(&node, Local::PowerDown, 3500);
+        node.claim(Some(3400));
+        assert_eq!(node.history(Local::PowerDown), (2, 7));
         // A core has no others to agree with.
         node.enter(Local::Standby, 4000);
         node.end(Some(4001));
@@ -195,6 +203,13 @@ mod tests {
         let second = node.release().unwrap();
         assert!(!node.rest(first, Local::PowerDown, 20));
         assert!(node.rest(second, Local::Standby, 20));
+        assert_eq!(node.state(), Local::Standby);
+        // Nor does it take away what that one has noted.
+        node.claim(None);
+        let first = node.release().unwrap();
+        node.claim(None);
+        rests(&node, Local::Standby, 30);
+        assert!(!node.rest(first, Local::PowerDown, 40));
         assert_eq!(node.state(), Local::Standby);
     }
 

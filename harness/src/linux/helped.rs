@@ -1,5 +1,5 @@
 //! What `just test` has time for of what is done for a kernel that crashes: a row with the policy `fence`; the module, built
-//! for the ends of the range of kernels that it is for, and a row with it on one from the middle.
+//! for the ends of the range of kernels that it is for, and rows with it on one from the middle.
 
 use std::{
     process::{Command, Stdio},
@@ -19,6 +19,8 @@ use crate::{
 
 /// The row: the firmware, the module or the patch has to stop what the kernel cannot reach.
 const ROW: &str = "wedged";
+/// The module's own.
+const FILES: &str = "module-files";
 /// The kernel that the module is run with.
 const KERNEL: &str = "6.12";
 /// The oldest and the newest kernel that it is built for.
@@ -26,14 +28,14 @@ const BUILT_FOR: [&str; 2] = ["6.1", "7.3"];
 
 /// Runs it all.
 pub fn test(rows: &Rows) -> Result<()> {
-    let wish = |kernel, variant| Wish { rows: vec![ROW], kernels: vec![kernel], variant, ..Wish::default() };
-    rows.run(&wish("small", Variant::Fence))?;
+    let wish = |rows, kernel, variant| Wish { rows, kernels: vec![kernel], variant, ..Wish::default() };
+    rows.run(&wish(vec![ROW], "small", Variant::Fence))?;
     if !has_compiler() {
         rows.report.skip("Linux, the module: needs gcc-aarch64-linux-gnu");
         return Ok(());
     }
     BUILT_FOR.iter().for_each(|release| build(rows, release));
-    rows.run(&wish(KERNEL, Variant::Module))
+    rows.run(&wish(vec![ROW, FILES], KERNEL, Variant::Module))
 }
 
 /// Is there a compiler for the kernel's machine? `linux/module/build.sh` uses it.

@@ -250,7 +250,8 @@ fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String
         _ if wish.variant == Variant::Module && !kernel.module => Some("needs the module standstill".into()),
         _ if cores < row.min_cores => Some(format!("needs {} cores or more", row.min_cores)),
         Needs::Sdei | Needs::SdeiNmi if wish.qemu => Some("QEMU's PSCI comes without SDEI".into()),
-        Needs::Faults | Needs::Sdei | Needs::SdeiNmi if !kernel.faults => {
+        Needs::Module if wish.variant != Variant::Module => Some("needs --variant module".into()),
+        Needs::Faults | Needs::Sdei | Needs::SdeiNmi | Needs::Module if !kernel.faults => {
             Some("needs the module faultinject".into())
         }
         Needs::SdeiNmi if kernel.stock => Some("needs a kernel with ARM_SDEI_NMI".into()),

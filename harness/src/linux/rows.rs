@@ -64,6 +64,8 @@ pub enum Needs {
     Domains,
     /// The same, and Linux' PSCI checker.
     Checker,
+    /// The module `faultinject`, and the variant with the module `standstill`.
+    Module,
 }
 
 /// The last delay of a sweep: with none the panic comes long before whatever it races with, with this long after.
@@ -379,6 +381,16 @@ pub const ROWS: &[Row] = &[
         end: End::Kernels(&[]),
         needs: Needs::Checker,
         short: false,
+        ..KDUMP
+    },
+    Row {
+        name: "module-files",
+        story: "the module shows where the firmware stopped a core, and stops one by hand that hangs while it starts",
+        steps: |_| {
+            let hangs = starting("pre:spinmasked");
+            format!("{}/record:1,{hangs},await:failed.to.come.online,stop:1,on:1", wedged("all"))
+        },
+        needs: Needs::Module,
         ..KDUMP
     },
     Row {
