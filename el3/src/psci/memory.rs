@@ -27,9 +27,14 @@ fn is_protected() -> bool {
     PROTECTED.load(Relaxed) == YES
 }
 
+/// Whether all memory can be cleared: EL3 reaches no further.
+pub fn can_protect() -> bool {
+    address::dram_end() <= REACH
+}
+
 /// MEM_PROTECT: 1 protects, 0 ends that; returns what it was.
 pub fn protect(enable: u64) -> Answer {
-    let is_on = answers::mem_protect(enable, address::dram_end() <= REACH)?;
+    let is_on = answers::mem_protect(enable, can_protect())?;
     END.store(address::dram_end(), Relaxed);
     let was = PROTECTED.swap(if is_on { YES } else { 0 }, Relaxed);
     if machine::HAS_CACHES {

@@ -110,7 +110,7 @@ pub fn features(id: u32) -> u64 {
 
 #[cfg(target_os = "none")]
 mod target {
-    use super::{Answer, FUNCTIONS, MIGRATE_INFO, SLOTS, VERSION, code, cpu, features, owner, slot};
+    use super::{Answer, FUNCTIONS, MIGRATE_INFO, SLOTS, VERSION, code, cpu, features, memory, owner, slot};
     use crate::context::Context;
     use crate::percore;
     use crate::smccc::{Handler, Path, unknown};
@@ -169,7 +169,10 @@ mod target {
         if owner::is_new(percore::this(), owner::find_caller()) {
             return Path::Slow;
         }
-        context.answer(features(x1 as u32));
+        let id = x1 as u32;
+        let is_there = id != FunctionId::MemProtect as u32 || memory::can_protect();
+        // 0 is no function's number.
+        context.answer(features(if is_there { id } else { 0 }));
         Path::Done
     }
 
