@@ -184,8 +184,8 @@ mod tests {
             for bits in 0..16_u64 {
                 let [is_host, mmu, masks, noise] = [0, 1, 2, 3].map(|bit| bits >> bit & 1);
                 for root in [0, 0x4123_4000, 0x4123_5000] {
-                    let regime = Regime::of(mode | masks * 0x3c0, || is_host << 34 | 1 << 31);
-                    let ttbr = root | noise * (0x42 << 48 | 1);
+                    let regime = Regime::of(mode | (masks * 0x3c0), || is_host << 34 | 1 << 31);
+                    let ttbr = root | (noise * (0x42 << 48 | 1));
                     let owner = regime.map_or(Owner::NONE, |regime| regime.owner(0x30d0_1804 | mmu, ttbr));
                     // EL1 has no E2H.
                     let place = (level, if level == 1 { is_host } else { 0 }, root);
