@@ -19,8 +19,6 @@ use crate::{
 
 /// The row: the firmware, the module or the patch has to stop what the kernel cannot reach.
 const ROW: &str = "wedged";
-/// The module's own.
-const FILES: &str = "module-files";
 /// The kernel that the module is run with.
 const KERNEL: &str = "6.12";
 /// The oldest and the newest kernel that it is built for.
@@ -35,7 +33,7 @@ pub fn test(rows: &Rows) -> Result<()> {
         return Ok(());
     }
     BUILT_FOR.iter().for_each(|release| build(rows, release));
-    rows.run(&wish(vec![ROW, FILES], KERNEL, Variant::Module))
+    rows.run(&wish(vec![ROW, "module-files", "module-stop"], KERNEL, Variant::Module))
 }
 
 /// Is there a compiler for the kernel's machine? `linux/module/build.sh` uses it.

@@ -391,6 +391,14 @@ pub const ROWS: &[Row] = &[
         ..KDUMP
     },
     Row {
+        name: "module-stop",
+        story: "by the module's hand the firmware stops a core that hangs while it starts; that kernel crashes, and the next one starts it",
+        // This kernel does not: it would wait for that core's part of the start that hung, and loads no kernel either.
+        steps: |_| format!("capture,{},await:failed.to.come.online,stop:1,crash", starting("pre:spinmasked")),
+        needs: Needs::Module,
+        ..KDUMP
+    },
+    Row {
         name: "backtrace-of-wedged-core",
         story: "sysrq l shows where a core loops with interrupts masked; sysrq b resets the machine",
         // A power-off would wait for that core, in the kernel.
