@@ -402,7 +402,7 @@ pub const ROWS: &[Row] = &[
         name: "backtrace-of-wedged-core",
         story: "sysrq l shows where a core loops with interrupts masked; sysrq b resets the machine",
         // A power-off would wait for that core, in the kernel.
-        steps: |_| "move:0,fault:wedge:1:irq,sysrq:l,await:pc.:.wedge_irq,sysrq:b".into(),
+        steps: |_| "move:0,fault:wedge:1:irq,sysrq:l,await:pc...wedge_irq,sysrq:b".into(),
         end: End::Reset,
         needs: Needs::SdeiNmi,
         ..KDUMP
