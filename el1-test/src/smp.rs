@@ -196,6 +196,15 @@ pub fn wait_off(index: usize) -> bool {
     check::wait_for(format_args!("core {index} to be OFF"), || psci::affinity_info(mpidr) == psci::STATE_OFF)
 }
 
+/// These cores turn themselves off; waits until the firmware says so of each.
+pub fn turn_off(cores: impl IntoIterator<Item = usize, IntoIter: Clone>) {
+    let cores = cores.into_iter();
+    run_on_each(cores.clone(), |_| off(), 0);
+    for index in cores {
+        wait_off(index);
+    }
+}
+
 /// This core turns itself off in good order.
 pub fn off() -> ! {
     stop::turn_off()

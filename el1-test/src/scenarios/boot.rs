@@ -9,10 +9,7 @@ pub fn boot() {
     check!(percpu::count() >= 1, "cores found: expected at least 1, saw {}", percpu::count());
     smp::bring_up_all();
     step!("every core turns itself off, and comes back");
-    smp::run_on_each(percpu::others(), |_| smp::off(), 0);
-    for index in percpu::others() {
-        smp::wait_off(index);
-    }
+    smp::turn_off(percpu::others());
     verify::stopped_and_startable();
 }
 

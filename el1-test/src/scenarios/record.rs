@@ -36,8 +36,7 @@ pub fn reading() {
     step!("core {target} comes back, and turns itself off");
     smp::bring_up(target);
     still(mpidr, &first, psci::STATE_ON);
-    smp::run_on(target, |_| smp::off(), 0);
-    smp::wait_off(target);
+    smp::turn_off([target]);
     still(mpidr, &first, psci::STATE_OFF);
     check_eq!(vendor::stop_one(mpidr, 0), Outcome::Stopped(0), "STOP_ONE of a core that is OFF");
     still(mpidr, &first, psci::STATE_OFF);

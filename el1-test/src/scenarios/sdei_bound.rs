@@ -119,8 +119,7 @@ pub fn ppi() {
     check_eq!(call(id::SHARED_RESET, &[]), status::DENIED, "SHARED_RESET");
     if last != cpu::index() {
         // Its CPU_OFF unregisters it.
-        smp::run_on(last, |_| smp::off(), 0);
-        smp::wait_off(last);
+        smp::turn_off([last]);
     } else {
         check_eq!(call(id::PRIVATE_RESET, &[]), 0, "PRIVATE_RESET");
     }

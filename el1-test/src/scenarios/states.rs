@@ -13,11 +13,6 @@ fn mpidr(index: usize) -> u64 {
     percpu::cpu(index).mpidr()
 }
 
-fn turn_off(index: usize) {
-    smp::run_on(index, |_| smp::off(), 0);
-    smp::wait_off(index);
-}
-
 /// AFFINITY_INFO of a node at any level: ON if any of its cores is, else OFF.
 pub fn affinity_levels() {
     let me = cpu::affinity();
@@ -51,7 +46,7 @@ pub fn affinity_levels() {
     check_every_node("with all cores running", |_| true);
     let odd = |index: usize| index % 2 == 1;
     for index in percpu::others().filter(|&index| odd(index)) {
-        turn_off(index);
+        smp::turn_off([index]);
     }
     check_every_node("with every second core OFF", |index| !odd(index) || index == cpu::index());
     for index in percpu::others().filter(|&index| !odd(index)) {
@@ -65,12 +60,12 @@ pub fn affinity_levels() {
     // The last core of each cluster stays.
     let is_last = |index: usize| (index + 1..percpu::count()).all(|other| cluster(other) != cluster(index));
     for index in percpu::others().filter(|&index| !odd(index) && !is_last(index)) {
-        turn_off(index);
+        smp::turn_off([index]);
     }
     let left = |index: usize| index == cpu::index() || !odd(index) && is_last(index);
     check_every_node("with one core on in some clusters", left);
     for index in percpu::others().filter(|&index| left(index)) {
-        turn_off(index);
+        smp::turn_off([index]);
     }
     verify::stopped_and_startable();
 }
@@ -141,10 +136,7 @@ pub fn node_hw_state() {
     smp::bring_up(one);
     expect(one, 0, psci::hw::ON, "of a core that was frozen and started again");
     clusters();
-    smp::run_on_each(percpu::others(), |_| smp::off(), 0);
-    percpu::others().for_each(|index| {
-        smp::wait_off(index);
-    });
+    smp::turn_off(percpu::others());
     verify::stopped_and_startable();
 }
 
@@ -178,22 +170,26 @@ fn clusters() {
     started_into_a_resting_one(one);
 }
 
+/// The cores of a core's cluster, but for that core and this one.
+fn mates(one: usize) -> impl Iterator<Item = usize> + Clone {
+    percpu::others().filter(move |&index| index != one && cluster(index) == cluster(one))
+}
+
 /// OFF asks for no power at all: the cluster does what those that are suspended have asked for.
 fn last_one_goes_off(one: usize) {
-    let rest = || percpu::others().filter(move |&index| index != one && cluster(index) == cluster(one));
     for (asked, expected) in [
         (state::DOWN_CLUSTER, psci::hw::OFF),
         (state::STANDBY_CLUSTER, psci::hw::STANDBY),
         (state::DOWN, psci::hw::ON),
     ] {
         step!("the cores of a cluster ask for {asked:#x}, but for core {one}, which calls CPU_OFF");
-        for index in rest() {
+        for index in mates(one) {
             sleeper::put_to_sleep(index, Nap::to(asked));
         }
-        turn_off(one);
-        wait_cluster(one, if rest().count() == 0 { psci::hw::OFF } else { expected });
+        smp::turn_off([one]);
+        wait_cluster(one, if mates(one).count() == 0 { psci::hw::OFF } else { expected });
         smp::bring_up(one);
-        for index in rest() {
+        for index in mates(one) {
             gic::send(Ipi::Wake, index);
             sleeper::wait_back(index);
         }
@@ -202,14 +198,13 @@ fn last_one_goes_off(one: usize) {
 
 /// A core that is started ends its cluster's rest, and does not begin it again by resting alone.
 fn started_into_a_resting_one(one: usize) {
-    let rest = || percpu::others().filter(move |&index| index != one && cluster(index) == cluster(one));
-    if rest().count() == 0 {
+    if mates(one).count() == 0 {
         return;
     }
     step!("a cluster rests, but for core {one}, which is OFF; it is started, and rests alone");
-    turn_off(one);
+    smp::turn_off([one]);
     let before = stat(one, state::STANDBY_CLUSTER);
-    for index in rest() {
+    for index in mates(one) {
         sleeper::put_to_sleep(index, Nap::to(state::STANDBY_CLUSTER));
     }
     wait_cluster(one, psci::hw::STANDBY);
@@ -222,7 +217,7 @@ fn started_into_a_resting_one(one: usize) {
         psci::hw::ON,
         "NODE_HW_STATE of the cluster, of which one core rests alone"
     );
-    for index in rest().chain([one]) {
+    for index in mates(one).chain([one]) {
         gic::send(Ipi::Wake, index);
         sleeper::wait_back(index);
     }
@@ -308,17 +303,14 @@ pub fn stats() {
     let kept = [state::STANDBY, state::DOWN_CLUSTER].map(|power_state| stat(1, power_state));
     let before = stat(1, state::DOWN);
     let began = cpu::now();
-    turn_off(1);
+    smp::turn_off([1]);
     cpu::delay(cpu::microseconds(NAP));
     smp::bring_up(1);
     check_grown(1, state::DOWN, before, 1, NAP..=microseconds(cpu::now() - began));
     for (power_state, kept) in [state::STANDBY, state::DOWN_CLUSTER].into_iter().zip(kept) {
         check!(stat(1, power_state) == kept, "{power_state:#x}: expected {kept:?}, saw {:?}", stat(1, power_state));
     }
-    smp::run_on_each(percpu::others(), |_| smp::off(), 0);
-    percpu::others().for_each(|index| {
-        smp::wait_off(index);
-    });
+    smp::turn_off(percpu::others());
     verify::stopped_and_startable();
 }
 

@@ -71,10 +71,7 @@ fn verify_all_well() {
     if percpu::count() > 1 {
         heartbeat::check_alive(percpu::others());
         gic::check_ipis(percpu::others());
-        smp::run_on_each(percpu::others(), |_| smp::off(), 0);
-        for index in percpu::others() {
-            smp::wait_off(index);
-        }
+        smp::turn_off(percpu::others());
     }
     verify::stopped_and_startable();
 }

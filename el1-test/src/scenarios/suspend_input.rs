@@ -172,10 +172,7 @@ fn with_others_on() {
             case("SYSTEM_SUSPEND32", psci::SYSTEM_SUSPEND & !SMC64, arguments, DENIED),
         ],
     );
-    smp::run_on_each(percpu::others(), |_| smp::off(), 0);
-    for index in percpu::others() {
-        smp::wait_off(index);
-    }
+    smp::turn_off(percpu::others());
 }
 
 fn modes() {

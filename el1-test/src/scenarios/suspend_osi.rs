@@ -215,7 +215,7 @@ fn other_clusters_follow() {
     for index in last_strangers() {
         wake(index, Answer::Entered);
     }
-    turn_off(last_strangers());
+    smp::turn_off(last_strangers());
     for index in last_strangers() {
         wait_cluster(index, psci::hw::OFF);
     }
@@ -307,12 +307,5 @@ fn last_in_another_cluster() {
 }
 
 fn everyone_off() {
-    turn_off(percpu::others());
-}
-
-fn turn_off(cores: impl Iterator<Item = usize> + Clone) {
-    smp::run_on_each(cores.clone(), |_| smp::off(), 0);
-    for index in cores {
-        smp::wait_off(index);
-    }
+    smp::turn_off(percpu::others());
 }

@@ -58,18 +58,13 @@ fn measure_startup() -> u64 {
     smp::bring_up_all();
     let mut times = [0; 15];
     for time in &mut times {
-        turn_off(1);
+        smp::turn_off([1]);
         let began = cpu::now();
         smp::bring_up(1);
         *time = cpu::now() - began;
     }
     times.sort_unstable();
     times[times.len() / 2]
-}
-
-fn turn_off(index: usize) {
-    smp::run_on(index, |_| smp::off(), 0);
-    smp::wait_off(index);
 }
 
 /// How the last round ended shows in where this kernel is.
@@ -108,7 +103,7 @@ fn round(notes: &Notes, rounds: u64) {
     panic::expect(|| ());
     check::set_quiet(true);
     kexec::load();
-    turn_off(starting);
+    smp::turn_off([starting]);
     let stage = [mishap::PANIC_EARLY, mishap::PANIC, mishap::PANIC_LATE][(round / 2 % 3) as usize];
     if rebooter != starter {
         smp::run_on(rebooter, reboot_when_due, 0);

@@ -125,10 +125,7 @@ fn others_have_to_be_off() {
     cpu::mask_all();
     denied("with all cores running");
     let one = percpu::others().last().unwrap_or(0);
-    smp::run_on_each(percpu::others().filter(|&index| index != one), |_| smp::off(), 0);
-    for index in percpu::others().filter(|&index| index != one) {
-        smp::wait_off(index);
-    }
+    smp::turn_off(percpu::others().filter(|&index| index != one));
     denied("with one other core running");
     for how in [How::To(state::STANDBY), How::To(state::DOWN), How::To(state::DOWN_SYSTEM), How::Default] {
         sleeper::put_to_sleep(one, Nap::new(how));

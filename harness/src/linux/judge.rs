@@ -8,6 +8,7 @@ use crate::{
         cores::Core,
         guest::{Boot, Kind, Line},
         rows::End,
+        rules::{Moment, Rules},
     },
     log,
 };
@@ -74,36 +75,6 @@ pub struct Findings {
     pub unseen: bool,
     /// The cores that a kernel lacked, by QEMU's numbers, and where they were.
     pub lost: Vec<(u32, Option<Core>)>,
-}
-
-/// What is judged by.
-#[derive(Clone, Copy, Debug)]
-pub struct Rules {
-    /// How the row has to end.
-    pub end: End,
-    /// How many cores the machine has.
-    pub cores: u32,
-    /// QEMU's number of a core, by the lower half of its MPIDR.
-    pub number: fn(u32) -> u32,
-    /// Can QEMU say which cores are off? Only if that is a matter of EL3.
-    pub sees_off: bool,
-    /// And which of those in EL3 are not OFF but suspended? Not where both have no power.
-    pub sees_suspended: bool,
-    /// When to see whether cores of the last kernel still run.
-    pub moment: Moment,
-    /// Must none run then?
-    pub still: bool,
-    /// Is a kernel that sleeps to be woken?
-    pub wakes: bool,
-}
-
-/// When to see whether cores of the last kernel still run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// At the next kernel's first words.
-    FirstWords,
-    /// When it has spoken to the firmware for the first time: only then can the firmware know of it.
-    FirstCall,
 }
 
 /// Time between two looks at a kernel that has panicked.
@@ -321,10 +292,10 @@ impl Judge {
             // What decides needs all cores: QEMU is asked again.
             Some(look) if !is_whole && !matches!(look, Look::Lost | Look::Silence) => {
                 self.short += 1;
-                self.look = Some(look);
-                if self.short == SHORT {
+                if self.short < SHORT {
+                    self.look = Some(look);
+                } else {
                     self.give_up("QEMU does not tell of all cores");
-                    self.look = None;
                 }
             }
             // Too late to say who ran before: the new kernel may have taken cores already.

@@ -12,6 +12,7 @@ pub mod helped;
 mod judge;
 mod machine;
 mod rows;
+mod rules;
 mod run;
 pub mod start;
 mod table;
@@ -26,9 +27,9 @@ use crate::{
     judge::Limits,
     linux::{
         files::Kernel,
-        judge::{Moment, Rules},
         machine::{Firmware, Setup},
         rows::{Case, Needs, ROWS, Row},
+        rules::{Moment, Rules},
         run::{Monitor, Order, Outcome},
         table::Table,
         wish::{Variant, Wish},

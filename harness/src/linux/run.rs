@@ -17,8 +17,9 @@ use crate::{
     linux::{
         cores::{self, Rests},
         guest::Line,
-        judge::{Findings, Heard, Judge, Next, Rules},
+        judge::{Findings, Heard, Judge, Next},
         machine::Setup,
+        rules::Rules,
     },
     log::{self, Decoder},
     machine,
