@@ -36,7 +36,7 @@ linux *ARGS: harness
 handover: harness
     @cargo run --quiet --package harness -- handover
 
-# Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--short] [--log] [--firmware qemu | --stand-in]
+# Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--variant fence|module] [--cpu NAME] [--no-el2] [--short] [--log] [--firmware qemu | --stand-in]
 linux-test *ARGS: harness
     @cargo run --quiet --package harness -- linux-test "$@"
 

@@ -2,6 +2,7 @@
 # What booting Linux needs and the project does not contain, into .tools/linux/; nothing is done for what is there.
 #
 #   linux/get.sh small      small/Image      the small kernel of ../shared/linux, with its faultinject.ko
+#   linux/get.sh 6.1        6.1/Image        Debian's stock kernel, from bookworm
 #   linux/get.sh 6.12       6.12/Image       Debian's stock kernel, from bookworm-backports
 #   linux/get.sh 7.3        7.3/Image        Debian's stock kernel, from trixie-backports
 #   linux/get.sh small-patched               the small one with the patches of this project, built here from source
@@ -38,7 +39,8 @@ small() {
 
 # unpack_kernel SERIES SUITE PACKAGE: the newest of a series that a suite has; sets $package.
 unpack_kernel() {
-    local pattern="^$3-${1/./\\.}\\.[0-9]*\\+deb1[0-9]-arm64\$"
+    # Bookworm's own kernels count their interfaces, 6.1.0-42-arm64; later ones do not, 6.12.94+deb12-arm64.
+    local pattern="^$3-${1/./\\.}\\.[0-9]*(\\+deb1[0-9]|-[0-9]+)-arm64\$"
     package=$(linux/apt.sh list "$pattern" | grep -F " $2/main" | awk '{ print $1 }' | sort -V | tail -n 1)
     if [[ ! $package ]]; then
         echo "no kernel $1 in Debian's $2 any more" >&2
@@ -145,6 +147,7 @@ for what in "$@"; do
     scratch=$(mktemp -d "$KEPT/new.XXXXXX")
     case $what in
         small) small ;;
+        6.1) debian 6.1 bookworm linux-image ;;
         6.12) debian 6.12 bookworm-backports linux-image ;;
         7.3) debian 7.3 trixie-backports linux-binary ;;
         user) user ;;

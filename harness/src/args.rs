@@ -21,7 +21,7 @@ usage: harness qemu-secure [CORES] [SCENARIO] [--log] [--seed N] [--repeat N] [-
        harness test | lint | doc
        harness bench
        harness linux-test [ROW]... [KERNEL]... [CORES]... [--short] [--log] [--variant fence|module]
-                          [--firmware qemu | --stand-in] [--image FILE]
+                          [--firmware qemu | --stand-in] [--cpu NAME] [--no-el2] [--image FILE]
        harness handover
        harness linux-files KERNEL
        harness linux [shell] [KERNEL|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]

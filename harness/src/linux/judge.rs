@@ -83,6 +83,8 @@ const PANICKED: Duration = Duration::from_secs(3);
 const STILL: u32 = 2;
 /// How many answers may lack cores.
 const SHORT: u32 = 20;
+/// What the monitor says of a core that ran something of another kernel than the one that starts it.
+const TAKEN_BACK: &str = "taken back";
 /// Time between two looks at a kernel that suspends.
 const SLEEPS: Duration = Duration::from_millis(300);
 /// How long a reset may take that another core asked for when a kernel panicked, or a power-off, or until all cores of that
@@ -173,6 +175,9 @@ impl Judge {
         match heard {
             Heard::Line(line) => self.line(line, now),
             Heard::Monitor(entry) if entry.kind == log::Kind::Crash => self.crash.push(entry.text),
+            Heard::Monitor(entry) if self.rules.still && entry.text.ends_with(TAKEN_BACK) => {
+                self.give_up(format!("EL3 says \"{}\": it still ran under the next kernel", entry.text));
+            }
             Heard::Monitor(_) => {}
             Heard::Reset { .. } | Heard::Shutdown { .. } if self.stopped => {}
             Heard::Reset { by_guest: true } => self.resets += 1,
@@ -245,6 +250,12 @@ impl Judge {
         self.findings.online = Some(boot.online.len());
         self.findings.registers = boot.registers.or(self.findings.registers);
         self.missing(&boot.online);
+        if let Some(registers) = boot.registers
+            && registers < self.rules.registers
+        {
+            let least = self.rules.registers;
+            self.findings.wrong.push(format!("{registers} cores have registers in the dump, not {least} or more"));
+        }
         self.findings.unseen |= self.rules.still && boot.kind != Kind::First && !self.takeover_seen;
         self.boots.push(boot);
         if let Some(kind) = self.unexpected() {

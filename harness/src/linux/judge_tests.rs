@@ -14,6 +14,7 @@ fn rules(end: End, cores: u32) -> Rules {
         sees_suspended: true,
         moment: Moment::FirstWords,
         still: false,
+        registers: 0,
         wakes: false,
     }
 }
@@ -91,6 +92,17 @@ fn where_nobody_must_run_any_more_that_is_a_failure() {
         assert_eq!(judge.next(seconds(1)), Next::Look);
         judge.hear(Heard::Cores(both().to_vec()), seconds(1));
         assert_eq!(judge.findings().wrong[0], "core 0 still ran when the next kernel began");
+    }
+}
+
+#[test]
+fn where_nobody_must_run_any_more_nobody_has_to_be_taken_back() {
+    for (still, wrong) in [(true, 1), (false, 0)] {
+        let rules = Rules { still, ..rules(End::Kernels(&[Kind::Capture]), 2) };
+        let mut judge = Judge::new(rules, Limits::scaled(1.0));
+        let entry = log::Entry { kind: log::Kind::Frame, text: "core 1 taken back".into() };
+        judge.hear(Heard::Monitor(entry), seconds(1));
+        assert_eq!(judge.findings.wrong.len(), wrong);
     }
 }
 
@@ -193,6 +205,18 @@ fn a_reset_is_seen_as_what_it_is() {
     other.hear(Heard::Shutdown { by_guest: true }, seconds(2));
     assert_eq!(other.next(seconds(2)), Next::Stop);
     assert_eq!(other.findings().wrong, ["the machine was reset"]);
+}
+
+#[test]
+fn a_dump_has_the_registers_that_it_has_to_have() {
+    for (least, wrong) in [(4, None), (5, Some("4 cores have registers in the dump, not 5 or more"))] {
+        let rules = Rules { registers: least, ..rules(End::Kernels(&[Kind::Capture]), 2) };
+        let mut judge = Judge::new(rules, Limits::scaled(1.0));
+        tell(&mut judge, &kdump(2), &both());
+        judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+        assert_eq!(judge.next(seconds(2)), Next::Stop);
+        assert_eq!(judge.findings().wrong.first().map(String::as_str), wrong);
+    }
 }
 
 #[test]

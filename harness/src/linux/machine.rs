@@ -61,6 +61,10 @@ pub struct Setup {
     pub firmware: Firmware,
     /// How many cores.
     pub cores: u32,
+    /// Of which kind, if it is QEMU's virt.
+    pub cpu: String,
+    /// Is there an EL2? The same.
+    pub el2: bool,
     /// The kernel.
     pub kernel: PathBuf,
     /// Its initramfs.
@@ -109,11 +113,12 @@ impl Setup {
 
     /// QEMU's `virt`, its consoles left out.
     fn virt(&self, bios: Option<&Path>) -> Vec<String> {
-        let secure = if bios.is_some() { "on" } else { "off" };
+        let on = |is_on| if is_on { "on" } else { "off" };
+        let (secure, el2) = (on(bios.is_some()), on(self.el2));
         let mut line = vec!["qemu-system-aarch64".to_owned()];
         let mut option = |name: &str, value: String| line.extend([name.to_owned(), value]);
-        option("-machine", format!("virt,secure={secure},virtualization=on,gic-version=3,its=off"));
-        option("-cpu", "max".into());
+        option("-machine", format!("virt,secure={secure},virtualization={el2},gic-version=3,its=off"));
+        option("-cpu", self.cpu.clone());
         option("-smp", self.cores.to_string());
         option("-m", "2G".into());
         for (name, file) in [("-bios", bios), ("-kernel", Some(&*self.kernel)), ("-initrd", Some(&*self.initrd))] {
@@ -146,21 +151,21 @@ mod tests {
     #[test]
     fn both_machines() {
         let dir = RunDir::new().unwrap();
-        let line = |firmware| {
+        let line = |firmware, el2| {
             let (kernel, initrd, append) = ("k".into(), "i".into(), "a b".into());
-            Setup { firmware, cores: 4, kernel, initrd, append, domains: false }
+            Setup { firmware, cores: 4, cpu: "max".into(), el2, kernel, initrd, append, domains: false }
                 .command_line(&dir)
                 .unwrap()
                 .join(" ")
         };
-        let ours = line(Firmware::Standstill("out/x.bin".into()));
+        let ours = line(Firmware::Standstill("out/x.bin".into()), true);
         assert!(
             ours.contains("-machine virt,secure=on,virtualization=on,gic-version=3,its=off -cpu max -smp 4 -m 2G")
         );
         assert!(ours.contains(" -bios out/x.bin -kernel k -initrd i -append a b "));
         assert_eq!(ours.matches("-serial").count(), 2);
-        let qemus = line(Firmware::Qemu);
-        assert!(qemus.contains("secure=off") && !qemus.contains("-bios"));
+        let qemus = line(Firmware::Qemu, false);
+        assert!(qemus.contains("secure=off,virtualization=off,") && !qemus.contains("-bios"));
         assert!(qemus.contains("-chardev socket,id=nobody,path=/"));
     }
 

@@ -11,6 +11,8 @@ mod guest;
 pub mod helped;
 mod judge;
 mod machine;
+#[cfg(test)]
+mod notes;
 mod rows;
 mod rules;
 mod run;
@@ -73,6 +75,10 @@ struct Job {
     firmware: Firmware,
     /// How the kernel is helped.
     variant: Variant,
+    /// Of which kind the cores are, if not QEMU's `max`.
+    cpu: Option<String>,
+    /// Have they no EL2?
+    no_el2: bool,
     /// Is it to be seen that a core is lost, so that the row is known to be able to fail?
     control: bool,
 }
@@ -116,8 +122,7 @@ impl Rows<'_> {
                         if let Ok(mut table) = table.lock()
                             && !job.control
                         {
-                            let column = column(&job.kernel, job.cores, job.variant, &job.firmware);
-                            table.add(&column, job.row, &outcome, job.cores);
+                            table.add(&job.column(), job.row, &outcome, job.cores);
                         }
                     }
                 });
@@ -173,16 +178,16 @@ impl Rows<'_> {
             for &cores in &cores {
                 let wished = |row: &&Row| wish.rows.is_empty() || wish.rows.contains(&row.name);
                 for row in ROWS.iter().filter(wished).filter(|row| row.short || !wish.short) {
+                    let job = |turn, firmware: &Firmware, control| {
+                        let (kernel, firmware, cpu) = (kernel.clone(), firmware.clone(), wish.cpu.clone());
+                        let Wish { variant, no_el2, .. } = *wish;
+                        Job { row, kernel, cores, turn, firmware, variant, cpu, no_el2, control }
+                    };
                     if let Some(why) = lacking(row, &kernel, cores, wish) {
                         // Somebody asked for this very row, or wonders where it is.
-                        self.report
-                            .skip(&format!("{:56} {why}", title(row, &kernel, cores, wish.variant, firmware)));
+                        self.report.skip(&format!("{:56} {why}", job(0, firmware, false).title()));
                         continue;
                     }
-                    let job = |turn, firmware: &Firmware, control| {
-                        let (kernel, firmware) = (kernel.clone(), firmware.clone());
-                        Job { row, kernel, cores, turn, firmware, variant: wish.variant, control }
-                    };
                     jobs.extend((0..row.sweep).map(|turn| job(turn, firmware, false)));
                     if wish.short && row.name == CONTROL && !wish.stand_in {
                         jobs.push(job(0, &Firmware::Qemu, true));
@@ -194,7 +199,7 @@ impl Rows<'_> {
     }
 
     fn one(&self, job: &Job, order: &Order, log: bool) -> Outcome {
-        let title = format!("{}{}", title(job.row, &job.kernel, job.cores, job.variant, &job.firmware), job.turn());
+        let title = format!("{}{}", job.title(), job.turn());
         let story = if job.control { "control: QEMU's own PSCI loses that core" } else { job.row.story };
         let task = self.report.begin(&title);
         let mut watch = |spoken: Option<&str>, step: &str| {
@@ -226,21 +231,6 @@ impl Rows<'_> {
     }
 }
 
-fn title(row: &Row, kernel: &Kernel, cores: u32, variant: Variant, firmware: &Firmware) -> String {
-    format!("{} ({})", row.name, column(kernel, cores, variant, firmware))
-}
-
-/// What a kernel on a machine is called, here and in the table.
-fn column(kernel: &Kernel, cores: u32, variant: Variant, firmware: &Firmware) -> String {
-    let machine = if matches!(firmware, Firmware::StandIn { .. }) { " on fvp-base" } else { "" };
-    let variant = match variant {
-        Variant::Stock => "",
-        Variant::Fence => " with fence",
-        Variant::Module => " with module",
-    };
-    format!("{}{machine}{variant}, {cores} cores", kernel.name)
-}
-
 /// STOP_POLICY, to set reclaim and fence: the call's number, and its arguments.
 const FENCE: &str = "fault:smc:87000006:1:3";
 
@@ -267,6 +257,23 @@ fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String
 }
 
 impl Job {
+    fn title(&self) -> String {
+        format!("{} ({})", self.row.name, self.column())
+    }
+
+    /// What the kernel on its machine is called, here and in the table.
+    fn column(&self) -> String {
+        let machine = if matches!(self.firmware, Firmware::StandIn { .. }) { " on fvp-base" } else { "" };
+        let cpu = self.cpu.as_ref().map_or(String::new(), |cpu| format!(" on {cpu}"));
+        let level = if self.no_el2 { " without EL2" } else { "" };
+        let variant = match self.variant {
+            Variant::Stock => "",
+            Variant::Fence => " with fence",
+            Variant::Module => " with module",
+        };
+        format!("{}{machine}{cpu}{level}{variant}, {} cores", self.kernel.name, self.cores)
+    }
+
     fn case(&self) -> Case {
         Case { cores: self.cores, delay: self.row.delay(self.turn) }
     }
@@ -315,6 +322,8 @@ impl Job {
         let setup = Setup {
             firmware: self.firmware.clone(),
             cores: self.cores,
+            cpu: self.cpu.clone().unwrap_or("max".into()),
+            el2: !self.no_el2,
             kernel: self.kernel.image.clone(),
             initrd: self.kernel.initrd.clone(),
             append,
@@ -328,6 +337,7 @@ impl Job {
             sees_off: self.firmware != Firmware::Qemu,
             sees_suspended: matches!(self.firmware, Firmware::Standstill(_)),
             moment: if self.variant == Variant::Fence { Moment::FirstCall } else { Moment::FirstWords },
+            registers: if patched { self.cores.saturating_sub(self.row.off) } else { 0 },
             still: patched || self.variant != Variant::Stock,
             wakes,
         };

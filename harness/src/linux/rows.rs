@@ -14,6 +14,8 @@ pub struct Row {
     pub end: End,
     /// So many cores at least.
     pub min_cores: u32,
+    /// So many of them are off when a kernel crashes: they have no registers to have in its dump.
+    pub off: u32,
     /// It is run this often, each time with another delay.
     pub sweep: u32,
     /// What it needs of the kernel.
@@ -115,6 +117,7 @@ const KDUMP: Row = Row {
     steps: |_| "capture,crash".into(),
     end: End::Kernels(&[Kind::Capture]),
     min_cores: 2,
+    off: 0,
     sweep: 1,
     needs: Needs::Nothing,
     short: true,
@@ -231,6 +234,7 @@ pub const ROWS: &[Row] = &[
             2 => "capture,off:0,crash".into(),
             cores => format!("capture,off:1,move:{},crash", cores - 1),
         },
+        off: 1,
         ..KDUMP
     },
     Row {
@@ -300,6 +304,7 @@ pub const ROWS: &[Row] = &[
         name: "cpu-off-in-sdei-handler",
         story: "a core goes OFF inside an SDEI handler, another crashes",
         steps: |_| "capture,move:0,sdei:off:1,crash".into(),
+        off: 1,
         needs: Needs::Sdei,
         ..KDUMP
     },

@@ -144,7 +144,7 @@ mod tests {
         let wish = parsed("").unwrap();
         assert_eq!((wish.shell, wish.kernel.as_str(), wish.cores), (false, USUAL, 4));
         assert_eq!(parsed("Cargo.toml").unwrap().kernel, "Cargo.toml");
-        assert!(parsed("6.13").unwrap_err().to_string().contains("small, 6.12, 7.3"));
+        assert!(parsed("6.13").unwrap_err().to_string().contains("small, 6.1, 6.12, 7.3"));
     }
 
     #[test]

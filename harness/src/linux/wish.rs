@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The kernels that there are, by the names that `linux/get.sh` knows.
-pub const KERNELS: &[&str] = &["small", "6.12", "7.3", "small-patched", "small-checker"];
+pub const KERNELS: &[&str] = &["small", "6.1", "6.12", "7.3", "small-patched", "small-checker"];
 
 /// What is done so that no core of the kernel that crashed still runs when the next one begins. A kernel with the
 /// project's patch needs none of it.
@@ -40,6 +40,10 @@ pub struct Wish {
     pub qemu: bool,
     /// On the stand-in for Arm's FVP Base?
     pub stand_in: bool,
+    /// Another kind of core, of QEMU's.
+    pub cpu: Option<String>,
+    /// No EL2.
+    pub no_el2: bool,
     /// How the kernel is helped.
     pub variant: Variant,
     /// Another monitor, flat; with its ELF beside it, if it logs.
@@ -55,6 +59,9 @@ pub fn parse(parser: Parser) -> Result<Wish> {
     let wish = args::read(parser, Wish::default(), |wish, value| positional(wish, &value), option)?;
     if wish.stand_in && (wish.qemu || wish.cores.iter().any(|&cores| cores > Kind::Base.max_cores())) {
         bail!("the stand-in has EL3 and at most {} cores", Kind::Base.max_cores());
+    }
+    if wish.stand_in && (wish.cpu.is_some() || wish.no_el2) {
+        bail!("--cpu and --no-el2 are for QEMU's virt");
     }
     Ok(wish)
 }
@@ -74,6 +81,8 @@ fn option(wish: &mut Wish, name: &str, parser: &mut Parser) -> Result<()> {
                 other => bail!("--variant is stock, fence or module, not {other}"),
             }
         }
+        "cpu" => wish.cpu = Some(parser.value()?.string()?),
+        "no-el2" => wish.no_el2 = true,
         "image" => wish.image = Some(parser.value()?.into()),
         "stand-in" => wish.stand_in = true,
         "short" => wish.short = true,
@@ -121,6 +130,8 @@ mod tests {
         assert!(parsed("0").is_err());
         assert!(parsed("--firmware tfa").is_err());
         assert!(parsed("--stand-in 8").unwrap().stand_in);
+        assert!(parsed("--stand-in --no-el2").is_err() && parsed("--stand-in --cpu a").is_err());
+        assert_eq!(parsed("--no-el2 --cpu cortex-a72").unwrap().cpu.as_deref(), Some("cortex-a72"));
         assert!(parsed("--stand-in 9").is_err() && parsed("--stand-in --firmware qemu").is_err());
         assert!(parsed("--variant x").unwrap_err().to_string().contains("fence"));
         assert_eq!(parsed("--variant module").unwrap().variant, Variant::Module);
