@@ -5,6 +5,8 @@
 //! 39-bit addresses, 4 KiB granule; nothing smaller than a block is mapped.
 
 use aarch64_cpu::asm::barrier;
+use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::Relaxed;
 use platform::machine;
 
 /// First byte of RAM.
@@ -55,6 +57,8 @@ pub const DATA_BLOCK: u64 = VALID | ACCESSED | NORMAL | NO_EXECUTE;
 
 /// TCR_EL1: 39 bits for each of TTBR0 and TTBR1, 4 KiB granules, walks as for Normal memory, 40-bit output.
 pub const TCR: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 25 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30 | 2 << 32;
+/// TCR_EL2 without host extensions, for TTBR0 alone: the same.
+pub const TCR_EL2: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 2 << 16 | 1 << 23 | 1 << 31;
 /// SCTLR_EL1 with everything off (bits that are RES1 in Armv8.0).
 pub const SCTLR_EL1_OFF: u64 = 0x30d0_0800;
 /// SCTLR_EL1: translation, caches and stack alignment check on.
@@ -93,6 +97,27 @@ pub static mut TABLES: Tables = Tables { low_l1: [0; 512], low_l2: [0; 512], hig
 /// Where a part of the kernel is in physical memory.
 pub fn physical(address: u64) -> u64 {
     crate::percpu::boot().base + (address - KERNEL_VA)
+}
+
+/// A table of the first level.
+#[repr(C, align(4096))]
+pub struct Table([AtomicU64; 512]);
+
+/// The root of the tables that map the machine as it is.
+pub fn low_table() -> &'static Table {
+    let table = (&raw const TABLES as usize + LOW_L1) as *const Table;
+    // SAFETY: `Tables` has a table of 512 entries there, at a multiple of 4 KiB, which is never written again.
+    unsafe { &*table }
+}
+
+/// Another root, which maps the same. To be called by one core.
+pub fn copy_of_low_table() -> &'static Table {
+    static COPY: Table = Table([const { AtomicU64::new(0) }; 512]);
+    for (to, from) in COPY.0.iter().zip(&low_table().0) {
+        to.store(from.load(Relaxed), Relaxed);
+    }
+    clean(&raw const COPY as u64, size_of::<Table>() as u64);
+    &COPY
 }
 
 /// The physical address of one of the kernel's routines.

@@ -9,11 +9,12 @@ use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicI64, AtomicUsize};
 use smp_stop::Kind;
 
-global_asm!(include_str!("ownership.S"));
+global_asm!(include_str!("ownership.S"), MAIR = const mmu::MAIR, TCR_EL2 = const mmu::TCR_EL2, CPU_ON = const psci::CPU_ON);
 
 unsafe extern "C" {
     fn smc_without_translation(function: u64, x1: u64, x2: u64, x3: u64, at: u64) -> i64;
     fn without_translation();
+    fn cpu_on_at_el2();
 }
 
 fn mpidr(index: usize) -> u64 {
@@ -133,6 +134,61 @@ pub fn without_mmu() {
     cpu::unmask_interrupts();
     step!("with translation");
     take_everyone_back();
+}
+
+/// CPU_ON of a core that hangs at its first instruction, from EL2, with translation by a table, without host extensions.
+fn start_hanging_at_el2(index: usize, table: &mmu::Table) -> i64 {
+    let context = index as u64 | smp::mishap::HANG_EARLY;
+    let answer: i64;
+    // SAFETY: el2.S calls the routine and comes back with nothing changed but these registers; the table maps it
+    // where it is, and is not used any more then.
+    unsafe {
+        core::arch::asm!("hvc #0", inout("x0") 1_u64 => answer, inout("x1") mmu::physical_of(cpu_on_at_el2) => _,
+            inout("x2") mmu::physical(table as *const _ as u64) => _, inout("x3") mpidr(index) => _,
+            inout("x4") mmu::physical_of(boot::secondary_entry) => _, inout("x5") context => _, out("x9") _, out("x13") _,
+            out("x14") _, out("x15") _, out("x16") _, out("x17") _);
+    }
+    answer
+}
+
+fn arrives() {
+    check::wait_for(format_args!("core 1 to be ON"), || psci::affinity_info(mpidr(1)) == psci::STATE_ON);
+}
+
+/// A hypervisor without host extensions is known by TTBR0_EL2: it is neither the kernel below it nor the next one's.
+pub fn at_el2() {
+    const SUCCESS: i64 = psci::SUCCESS as i64;
+    const ALREADY_ON: i64 = psci::ALREADY_ON as i64;
+    if percpu::boot().level() < 2 {
+        step!("no EL2");
+        check_eq!(psci::affinity_info(mpidr(1)), psci::STATE_OFF, "AFFINITY_INFO of core 1");
+        return;
+    }
+    let three_start_core_1 = || {
+        let [one, other] = [mmu::low_table(), mmu::copy_of_low_table()];
+        check_eq!(start_hanging_at_el2(1, one), SUCCESS, "CPU_ON of core 1 at EL2");
+        arrives();
+        check_eq!(start_hanging_at_el2(1, one), ALREADY_ON, "CPU_ON of core 1 at EL2 once more");
+        check_eq!(start_hanging_at_el2(1, other), SUCCESS, "CPU_ON of core 1 at EL2 with another root");
+        arrives();
+        check_eq!(start_hanging_at_el2(1, other), ALREADY_ON, "CPU_ON of core 1 at EL2 with that root once more");
+        smp::bring_up(1);
+        check_stopped_by_force(1, kind::STOP);
+        check_eq!(start_hanging_at_el2(1, one), SUCCESS, "CPU_ON at EL2 of core 1, which is EL1's");
+        arrives();
+    };
+    if dies_first(three_start_core_1) {
+        return;
+    }
+    check_on(1);
+    let table = mmu::low_table();
+    check_eq!(start_hanging_at_el2(1, table), SUCCESS, "CPU_ON at EL2 of core 1, which is a dead kernel's");
+    arrives();
+    check_eq!(start_hanging_at_el2(1, table), ALREADY_ON, "CPU_ON of core 1 at EL2 once more");
+    smp::bring_up(1);
+    check_stopped_by_force(1, kind::STOP);
+    heartbeat::check_alive(core::iter::once(1));
+    verify::predecessor_is_still();
 }
 
 /// All cores that the second kernel has call CPU_ON of the next one at once, until it has all.

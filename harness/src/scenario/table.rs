@@ -288,6 +288,11 @@ const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "ownership-at-el2",
+        story: "a hypervisor without host extensions is known by TTBR0_EL2: to it, a core of EL1's or of a dead one's is another's",
+        ..USUAL
+    },
+    Scenario {
         name: "ownership-race",
         story: "several cores take back one that a dead kernel left: exactly one SUCCESS, else ALREADY_ON or ON_PENDING",
         usual_cores: 4,
