@@ -62,22 +62,27 @@ debian() {
     finish "$1"
 }
 
-# build_modules KERNEL TREE: what is missing or older than its source, against a kernel's build tree.
+# build_module FOLDER NAME KERNEL TREE: if it is missing or older than its source, against a kernel's build tree.
+build_module() {
+    local output=$KEPT/$3/$2.ko
+    if [[ ! -e $output || $(find "$1" -newer "$output" -type f) ]]; then
+        linux/module/build.sh "$4" "$output" "$1"
+    fi
+}
+
 build_modules() {
-    local folder output
-    for folder in linux/faultinject linux/module; do
-        output=$KEPT/$1/faultinject.ko
-        [[ $folder == linux/module ]] && output=$KEPT/$1/standstill.ko
-        if [[ ! -e $output || $(find "$folder" -newer "$output" -type f) ]]; then
-            linux/module/build.sh "$2" "$output" "$folder"
-        fi
-    done
+    build_module linux/faultinject faultinject "$@"
+    build_module linux/module standstill "$@"
 }
 
 modules() {
     case $1 in
     # The same configuration, so its modules fit.
-    small) if [[ -e $KEPT/small-patched/standstill.ko ]]; then cp -u "$KEPT/small-patched/standstill.ko" "$KEPT/small/"; fi ;;
+    small)
+        if [[ -e $KEPT/small-patched/made-from ]]; then
+            build_module linux/module standstill small "$PWD/$KEPT/small-patched/tree"
+        fi
+        ;;
     small-*) build_modules "$1" "$PWD/$KEPT/$1/tree" ;;
     *)
         if [[ $(uname -m) != aarch64 ]] && ! command -v aarch64-linux-gnu-gcc >/dev/null; then

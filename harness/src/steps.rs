@@ -211,6 +211,14 @@ pub fn test(root: &Path, patience: f64) -> Result<bool> {
     let short = linux::wish::Wish { short: true, ..Default::default() };
     let rows = linux::Rows { root, report: &report, limits: Limits::scaled(patience) };
     rows.run(&short)?;
+    // The kernel at EL1: with no EL2, then where EL2 has no host extensions.
+    rows.run(&linux::wish::Wish {
+        rows: vec!["wedged", "sdei-handler-hangs"],
+        no_el2: true,
+        ..Default::default()
+    })?;
+    let old_core = Some("cortex-a72".into());
+    rows.run(&linux::wish::Wish { rows: vec!["wedged"], cpu: old_core, ..Default::default() })?;
     if fvp::stand_in(root).is_some() {
         rows.run(&linux::wish::Wish { rows: vec![fvp::ROW], stand_in: true, ..Default::default() })?;
     }

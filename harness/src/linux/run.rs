@@ -128,6 +128,7 @@ impl Order {
             outcome,
             watch,
             rests: &self.monitor.rests,
+            looks: 0,
             answer: None,
         };
         let mut stopped_at = None;
@@ -170,12 +171,11 @@ struct Hearing<'a> {
     watch: Watch<'a>,
     /// Where suspended cores wait.
     rests: &'a Rests,
-    /// QEMU's answer to a look at the cores.
+    /// How often somebody has looked at the cores.
+    looks: u32,
+    /// QEMU's answer to the last of these looks.
     answer: Option<String>,
 }
-
-/// The identifier of a look at the cores.
-const CORES: &str = "cores";
 
 impl Hearing<'_> {
     fn take(&mut self, input: Input) -> Result<()> {
@@ -190,7 +190,7 @@ impl Hearing<'_> {
             Input::Qmp(line) => match Event::parse(&line) {
                 Some(Event::Reset { by_guest }) => self.hear(Heard::Reset { by_guest }),
                 Some(Event::Shutdown { by_guest }) => self.hear(Heard::Shutdown { by_guest }),
-                None => self.answer = qmp::monitor_answer(&line, CORES).or(self.answer.take()),
+                None => self.answer = qmp::monitor_answer(&line, &self.look_id()).or(self.answer.take()),
             },
             Input::Payload(bytes) => {
                 let lines = self.lines.feed(&bytes);
@@ -204,12 +204,18 @@ impl Hearing<'_> {
         Ok(())
     }
 
+    /// A look's identifier: what comes too late for one look does not answer the next.
+    fn look_id(&self) -> String {
+        format!("cores {}", self.looks)
+    }
+
     /// Stops the machine, sees what the cores do, and has it go on. All that it said before is heard before.
     fn look(&mut self, wires: &mut Wires, limit: Duration) -> Result<()> {
         let since = Instant::now();
         self.answer = None;
+        self.looks += 1;
         wires.qmp.execute("stop")?;
-        wires.qmp.ask_monitor("info registers -a", CORES)?;
+        wires.qmp.ask_monitor("info registers -a", &self.look_id())?;
         loop {
             match wires.inputs.recv_timeout(DRAINED) {
                 Ok(input) => self.take(input)?,
