@@ -31,7 +31,12 @@
 #include <asm/cputype.h>
 #include <asm/cacheflush.h>
 
-#define PRE_STATE  CPUHP_AP_CACHECTRL_STARTING   /* before the GIC CPU interface is up */
+/* before the GIC CPU interface is up; Linux 6.1 has no better one, and uses this for OS-initiated suspends only */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define PRE_STATE  CPUHP_AP_CPU_PM_STARTING
+#else
+#define PRE_STATE  CPUHP_AP_CACHECTRL_STARTING
+#endif
 #define POST_STATE CPUHP_AP_IRQ_HIP04_STARTING   /* after the GIC CPU interface is up  */
 
 static int armed_cpu = -1, armed_pre;
