@@ -28,7 +28,7 @@ run-fvp *ARGS: harness
 test: harness
     @cargo run --quiet --package harness -- test
 
-# Boot Linux on this terminal: [shell] [6.12|7.3|small|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]
+# Boot Linux on this terminal: [shell] [small|6.1|6.12|7.3|FILE] [CORES] [--cpu NAME] [--no-el2] [--append TEXT] [--qemu OPTIONS]
 linux *ARGS: harness
     @cargo run --quiet --package harness -- linux "$@"
 
@@ -36,7 +36,7 @@ linux *ARGS: harness
 handover: harness
     @cargo run --quiet --package harness -- handover
 
-# Real kernels as clients, and a table of their cores: [ROW]... [small|6.12|7.3] [CORES]... [--variant fence|module] [--cpu NAME] [--no-el2] [--short] [--log] [--firmware qemu | --stand-in]
+# Real kernels as clients, and a table of their cores: [ROW]... [small|6.1|6.12|7.3|small-patched|small-checker] [CORES]... [--variant fence|module] [--cpu NAME] [--no-el2] [--short] [--log] [--firmware qemu | --stand-in]
 linux-test *ARGS: harness
     @cargo run --quiet --package harness -- linux-test "$@"
 

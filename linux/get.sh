@@ -62,14 +62,15 @@ debian() {
     finish "$1"
 }
 
-# build_module FOLDER NAME KERNEL TREE: if it is missing or older than its source, against a kernel's build tree.
+# build_module FOLDER NAME KERNEL TREE: if it is missing or older than its source or the kernel, against a kernel's build tree.
 build_module() {
     local output=$KEPT/$3/$2.ko
-    if [[ ! -e $output || $(find "$1" -newer "$output" -type f) ]]; then
+    if [[ ! -e $output || $4/../made-from -nt $output || $(find "$1" -newer "$output" -type f) ]]; then
         linux/module/build.sh "$4" "$output" "$1"
     fi
 }
 
+# build_modules KERNEL TREE: both.
 build_modules() {
     build_module linux/faultinject faultinject "$@"
     build_module linux/module standstill "$@"

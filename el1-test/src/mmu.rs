@@ -57,7 +57,7 @@ pub const DATA_BLOCK: u64 = VALID | ACCESSED | NORMAL | NO_EXECUTE;
 
 /// TCR_EL1: 39 bits for each of TTBR0 and TTBR1, 4 KiB granules, walks as for Normal memory, 40-bit output.
 pub const TCR: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 25 << 16 | 1 << 24 | 1 << 26 | 3 << 28 | 2 << 30 | 2 << 32;
-/// TCR_EL2 without host extensions, for TTBR0 alone: the same.
+/// TCR_EL2 without host extensions: T0SZ, IRGN0, ORGN0, SH0 as above, PS = 40 bits, bits 23 and 31 RES1.
 pub const TCR_EL2: u64 = 25 | 1 << 8 | 1 << 10 | 3 << 12 | 2 << 16 | 1 << 23 | 1 << 31;
 /// SCTLR_EL1 with everything off (bits that are RES1 in Armv8.0).
 pub const SCTLR_EL1_OFF: u64 = 0x30d0_0800;
@@ -106,7 +106,8 @@ pub struct Table([AtomicU64; 512]);
 /// The root of the tables that map the machine as it is.
 pub fn low_table() -> &'static Table {
     let table = (&raw const TABLES as usize + LOW_L1) as *const Table;
-    // SAFETY: `Tables` has a table of 512 entries there, at a multiple of 4 KiB, which is never written again.
+    // SAFETY: `Tables` has 512 entries there, at a multiple of 4 KiB. `make_tables` of boot/entry.S alone writes them, before the
+    // first line of Rust.
     unsafe { &*table }
 }
 

@@ -196,6 +196,19 @@ fn kernels(kernel: &Kernel, u_boot: &Path) -> Result<Vec<Case>> {
         Case { cpu: "cortex-a72", ..linux("Linux, 4 cores cortex-a72", 4) },
         Case { el2: false, ..linux("Linux, 4 cores without EL2", 4) },
     ];
+    cases.push(Case {
+        cores: 4,
+        ..Case::new(
+            "Linux with a prompt, 4 cores",
+            &["-kernel", &image, "-initrd", &initrd, "-append", "console=ttyAMA0 steps=shell"],
+            &[
+                ("@step shell", ""),
+                ("# ", "echo cores=$(nproc)\n"),
+                ("cores=4", "exit\n"),
+                ("reboot: Power down", ""),
+            ],
+        )
+    });
     let size = initrd_size(&kernel.initrd)?;
     let loaded = |file: &Path, at: &str| format!("loader,file={},addr={at},force-raw=on", file.display());
     let [u_boot, image, initrd] =

@@ -2,8 +2,8 @@
 //
 //   hvc, x0 = 0: leave for x1 at EL2 with x2 in x0 (kexec)
 //   hvc, x0 = 2: go on at EL2 instead, with the host extensions: what was EL1's is EL2's from there on; x0 = 0
-//   hvc, x0 = 1: call the leaf routine at x1, which may use x0 and x9; x0 = what it left in x0, x1 = ESR_EL2 of an
-//                exception that it took on the way, or 0
+//   hvc, x0 = 1: call the leaf routine at x1, which may use x0, x9 and what its caller gives up; x0 = what it left in
+//                x0, x1 = ESR_EL2 of an exception that it took on the way, or 0
 //
 // Anything else that comes here from EL1 is passed on to the kernel's own vectors. x13-x17 are ours between a call and
 // its return; TPIDR_EL2 holds what x1 is to answer.

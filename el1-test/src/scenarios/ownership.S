@@ -17,8 +17,10 @@ without_translation:
     isb
     ret
 
-// A leaf routine for a call to EL2 (boot/el2.S): CPU_ON with translation on there, by the table at x2.
-// In: x3-x5 = the arguments of CPU_ON. Out: x0. Clobbers x1-x5, x9.
+// A leaf routine for a call to EL2 (boot/el2.S): CPU_ON with translation on there. Entered at EL2 at its physical address,
+// translation off, everything masked; left so, but for TTBR0_EL2, MAIR_EL2 and TCR_EL2. No stack.
+// In: x2 = the table for TTBR0_EL2, which maps this routine where it is; x3-x5 = the arguments of CPU_ON.
+// Out: x0. Clobbers x1-x3, x9.
 .section .text.cpu_on_at_el2, "ax"
 .global cpu_on_at_el2
 cpu_on_at_el2:

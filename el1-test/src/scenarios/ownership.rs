@@ -117,6 +117,14 @@ pub fn take_back_boot_core() {
     }
 }
 
+/// A call without translation. To be made with interrupts masked.
+fn call_without_translation(function: u32, [x1, x2, x3]: [u64; 3]) -> i64 {
+    let at = mmu::physical_of(without_translation);
+    // SAFETY: the routine is where TTBR0 maps RAM executable, and touches no memory until translation is on again; no handler
+    // comes in between, since its callers mask interrupts.
+    unsafe { smc_without_translation(function.into(), x1, x2, x3, at) }
+}
+
 /// A caller without translation could be anybody: ALREADY_ON, and nobody is stopped.
 pub fn without_mmu() {
     if dies_first(leave_everything_behind) {
@@ -125,9 +133,7 @@ pub fn without_mmu() {
     cpu::mask_all();
     for index in percpu::others() {
         let entry = mmu::physical_of(boot::secondary_entry);
-        let at = mmu::physical_of(without_translation);
-        // SAFETY: interrupts are masked and the routine is where TTBR0 maps RAM executable, at its physical address.
-        let answer = unsafe { smc_without_translation(psci::CPU_ON.into(), mpidr(index), entry, index as u64, at) };
+        let answer = call_without_translation(psci::CPU_ON, [mpidr(index), entry, index as u64]);
         check_eq!(answer, i64::from(psci::ALREADY_ON), "CPU_ON of core {index} without translation");
         check_on(index);
     }
@@ -139,15 +145,16 @@ pub fn without_mmu() {
 /// CPU_ON of a core that hangs at its first instruction, from EL2, with translation by a table, without host extensions.
 fn start_hanging_at_el2(index: usize, table: &mmu::Table) -> i64 {
     let context = index as u64 | smp::mishap::HANG_EARLY;
-    let answer: i64;
+    let (answer, esr): (i64, u64);
     // SAFETY: el2.S calls the routine and comes back with nothing changed but these registers; the table maps it
     // where it is, and is not used any more then.
     unsafe {
-        core::arch::asm!("hvc #0", inout("x0") 1_u64 => answer, inout("x1") mmu::physical_of(cpu_on_at_el2) => _,
+        core::arch::asm!("hvc #0", inout("x0") 1_u64 => answer, inout("x1") mmu::physical_of(cpu_on_at_el2) => esr,
             inout("x2") mmu::physical(table as *const _ as u64) => _, inout("x3") mpidr(index) => _,
             inout("x4") mmu::physical_of(boot::secondary_entry) => _, inout("x5") context => _, out("x9") _, out("x13") _,
             out("x14") _, out("x15") _, out("x16") _, out("x17") _);
     }
+    check_eq!(esr, 0, "ESR_EL2 of an exception on the way");
     answer
 }
 
@@ -312,8 +319,11 @@ pub fn fence() {
     }
 }
 
-/// The second kernel's first call stops everybody.
+/// The second kernel's first call stops everybody, once it has translation.
 fn fenced() {
+    cpu::mask_all();
+    check_eq!(call_without_translation(psci::VERSION, [0; 3]), 0x1_0003, "PSCI_VERSION without translation");
+    cpu::unmask_interrupts();
     percpu::others().for_each(check_on);
     step!("the first PSCI_VERSION");
     check_eq!(psci::call(psci::VERSION, &[]), 0x1_0003, "PSCI_VERSION");

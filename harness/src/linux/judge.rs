@@ -69,9 +69,11 @@ pub struct Findings {
     pub online: Option<usize>,
     /// How many cores have registers in the dump.
     pub registers: Option<u32>,
+    /// Is the last kernel a capture kernel?
+    pub captured: bool,
     /// The cores that still ran when the next kernel said its first words, by QEMU's numbers; `None` if nobody saw it.
     pub still_ran: Option<Vec<u32>>,
-    /// A kernel took over and started its cores before anybody saw who still ran, and somebody had to.
+    /// A kernel took over and started its cores before anybody saw who still ran.
     pub unseen: bool,
     /// The cores that a kernel lacked, by QEMU's numbers, and where they were.
     pub lost: Vec<(u32, Option<Core>)>,
@@ -114,6 +116,8 @@ pub struct Judge {
     /// It sleeps, and is to be woken.
     wake: bool,
     crash: Vec<String>,
+    /// EL3 said that it took a core back.
+    taken_back: bool,
     look: Option<Look>,
     /// Who still ran when the last kernel took over is known.
     takeover_seen: bool,
@@ -152,6 +156,7 @@ impl Judge {
             sleeps: None,
             wake: false,
             crash: Vec::new(),
+            taken_back: false,
             look: None,
             takeover_seen: false,
             seen: None,
@@ -175,8 +180,11 @@ impl Judge {
         match heard {
             Heard::Line(line) => self.line(line, now),
             Heard::Monitor(entry) if entry.kind == log::Kind::Crash => self.crash.push(entry.text),
-            Heard::Monitor(entry) if self.rules.still && entry.text.ends_with(TAKEN_BACK) => {
-                self.give_up(format!("EL3 says \"{}\": it still ran under the next kernel", entry.text));
+            Heard::Monitor(entry) if entry.text.ends_with(TAKEN_BACK) => {
+                self.taken_back = true;
+                if self.rules.taken_back == Some(false) {
+                    self.give_up(format!("EL3 says \"{}\": it still ran under the next kernel", entry.text));
+                }
             }
             Heard::Monitor(_) => {}
             Heard::Reset { .. } | Heard::Shutdown { .. } if self.stopped => {}
@@ -248,6 +256,7 @@ impl Judge {
         self.step = format!("a kernel is up ({:?})", boot.kind);
         self.resets_at_boot = self.resets;
         self.findings.online = Some(boot.online.len());
+        self.findings.captured = boot.kind == Kind::Capture;
         self.findings.registers = boot.registers.or(self.findings.registers);
         self.missing(&boot.online);
         if let Some(registers) = boot.registers
@@ -256,7 +265,7 @@ impl Judge {
             let least = self.rules.registers;
             self.findings.wrong.push(format!("{registers} cores have registers in the dump, not {least} or more"));
         }
-        self.findings.unseen |= self.rules.still && boot.kind != Kind::First && !self.takeover_seen;
+        self.findings.unseen |= self.rules.sees_off && boot.kind != Kind::First && !self.takeover_seen;
         self.boots.push(boot);
         if let Some(kind) = self.unexpected() {
             self.give_up(format!("a kernel of the kind {kind:?} came up, and none such was to come"));
@@ -449,6 +458,9 @@ impl Judge {
             if self.findings.unseen {
                 wrong.push("nobody saw in time who still ran when the next kernel began".into());
             }
+        }
+        if self.rules.taken_back == Some(true) && !self.taken_back {
+            wrong.push(format!("EL3 does not say \"{TAKEN_BACK}\" of any core"));
         }
         if wrong.is_empty() {
             wrong.extend(self.not_come());

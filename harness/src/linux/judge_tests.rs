@@ -14,6 +14,7 @@ fn rules(end: End, cores: u32) -> Rules {
         sees_suspended: true,
         moment: Moment::FirstWords,
         still: false,
+        taken_back: None,
         registers: 0,
         wakes: false,
     }
@@ -96,13 +97,23 @@ fn where_nobody_must_run_any_more_that_is_a_failure() {
 }
 
 #[test]
-fn where_nobody_must_run_any_more_nobody_has_to_be_taken_back() {
-    for (still, wrong) in [(true, 1), (false, 0)] {
-        let rules = Rules { still, ..rules(End::Kernels(&[Kind::Capture]), 2) };
+fn what_el3_says_of_a_core_that_it_takes_back() {
+    for (taken_back, said, wrong) in [
+        (Some(false), true, 1),
+        (Some(false), false, 0),
+        (Some(true), true, 0),
+        (Some(true), false, 1),
+        (None, true, 0),
+        (None, false, 0),
+    ] {
+        let rules = Rules { taken_back, ..rules(End::Kernels(&[Kind::Capture]), 2) };
         let mut judge = Judge::new(rules, Limits::scaled(1.0));
-        let entry = log::Entry { kind: log::Kind::Frame, text: "core 1 taken back".into() };
-        judge.hear(Heard::Monitor(entry), seconds(1));
-        assert_eq!(judge.findings.wrong.len(), wrong);
+        tell(&mut judge, &kdump(2), &both());
+        let text = if said { "core 1 taken back" } else { "core 1 stopped" };
+        judge.hear(Heard::Monitor(log::Entry { kind: log::Kind::Frame, text: text.into() }), seconds(1));
+        judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
+        judge.next(seconds(2));
+        assert_eq!(judge.findings().wrong.len(), wrong, "{taken_back:?} {said}");
     }
 }
 
@@ -148,7 +159,7 @@ fn answers_that_lack_cores_do_not_go_on_for_ever() {
 
 #[test]
 fn where_nobody_must_run_any_more_somebody_has_to_see_it() {
-    for (still, late, unseen) in [(true, true, true), (true, false, false), (false, true, false)] {
+    for (still, late, unseen) in [(true, true, true), (true, false, false), (false, true, true)] {
         let rules = Rules { still, ..rules(End::Kernels(&[Kind::Capture]), 2) };
         let mut judge = Judge::new(rules, Limits::scaled(1.0));
         let [begins, starts, rest @ ..] = &kdump(2)[3..] else { unreachable!() };
@@ -163,7 +174,12 @@ fn where_nobody_must_run_any_more_somebody_has_to_see_it() {
         judge.hear(Heard::Shutdown { by_guest: true }, seconds(2));
         judge.next(seconds(2));
         let findings = judge.findings();
-        assert_eq!((findings.unseen, findings.wrong.len()), (unseen, usize::from(unseen)), "{:?}", findings.wrong);
+        assert_eq!(
+            (findings.unseen, findings.wrong.len()),
+            (unseen, usize::from(unseen && still)),
+            "{:?}",
+            findings.wrong
+        );
     }
 }
 

@@ -211,7 +211,7 @@ impl Rows<'_> {
         let mut outcome = order.run(&mut watch);
         for _ in 1..LOOKS {
             // Whatever else is wrong stays so.
-            if !outcome.findings.unseen || outcome.findings.wrong.len() > 1 {
+            if !order.rules.still || !outcome.findings.unseen || outcome.findings.wrong.len() > 1 {
                 break;
             }
             outcome = order.run(&mut watch);
@@ -275,12 +275,20 @@ impl Job {
     }
 
     fn case(&self) -> Case {
-        Case { cores: self.cores, delay: self.row.delay(self.turn) }
+        Case { cores: self.cores, turn: self.turn, delay: self.row.delay(self.turn) }
+    }
+
+    /// Is the kernel that crashes helped? A row that loads the module by itself does so when it wants to.
+    fn is_helped(&self) -> bool {
+        self.variant != Variant::Stock && !(self.row.steps)(self.case()).contains("insmod")
     }
 
     /// The row's steps, and before those of each kernel what helps it.
     fn steps(&self) -> String {
         let steps = (self.row.steps)(self.case());
+        if !self.is_helped() {
+            return steps;
+        }
         let help = match self.variant {
             Variant::Stock => return steps,
             Variant::Fence => FENCE,
@@ -307,7 +315,7 @@ impl Job {
         if self.row.needs == Needs::Sdei {
             append += " initcall_blacklist=sdei_nmi_init";
         }
-        if self.variant == Variant::Module {
+        if self.variant == Variant::Module && self.is_helped() {
             append += " crash_kexec_post_notifiers";
         }
         let steps = self.steps();
@@ -330,6 +338,7 @@ impl Job {
             domains: self.row.needs == Needs::Domains,
         };
         let patched = self.kernel.name.starts_with("small-");
+        let still = patched || self.is_helped();
         let rules = Rules {
             end: self.row.end,
             cores: self.cores,
@@ -338,7 +347,13 @@ impl Job {
             sees_suspended: matches!(self.firmware, Firmware::Standstill(_)),
             moment: if self.variant == Variant::Fence { Moment::FirstCall } else { Moment::FirstWords },
             registers: if patched { self.cores.saturating_sub(self.row.off) } else { 0 },
-            still: patched || self.variant != Variant::Stock,
+            taken_back: match monitor.table {
+                Some(_) if still => Some(false),
+                // Whoever loops with everything masked does not go by itself.
+                Some(_) if self.row.name == CONTROL && self.firmware != Firmware::Qemu => Some(true),
+                _ => None,
+            },
+            still,
             wakes,
         };
         Order { setup, rules, limits, monitor }

@@ -29,7 +29,9 @@ pub struct Row {
 pub struct Case {
     /// How many cores the machine has.
     pub cores: u32,
-    /// The delay of this run of a sweep, in microseconds.
+    /// The how-manieth run of a sweep.
+    pub turn: u32,
+    /// Its delay, in microseconds.
     pub delay: u32,
 }
 
@@ -95,8 +97,9 @@ fn starting(fault: &str) -> String {
     format!("off:1,move:0,fault:arm:{fault}:1,start:1")
 }
 
-/// A core that starts panics after the run's delay, while another does something.
-fn races(case: Case, when: &str, step: &str) -> String {
+/// A core that starts panics after the run's delay, before its GIC is up and in the next run after that, while another does something.
+fn races(case: Case, step: &str) -> String {
+    let when = if case.turn.is_multiple_of(2) { "pre" } else { "post" };
     format!("capture,{},await:rig..CPU1.fault,{step}", starting(&format!("{when}:bugdelay={}", case.delay)))
 }
 
@@ -191,7 +194,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "kdump-against-sysrq-b",
         story: "a starting core panics while another resets the machine by sysrq b",
-        steps: |case| races(case, "pre", "sysrq:b"),
+        steps: |case| races(case, "sysrq:b"),
         end: End::ResetOrCapture,
         sweep: 2,
         ..WITH_FAULT
@@ -199,7 +202,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "kdump-against-reboot",
         story: "a starting core panics while another resets the machine by `reboot -f`",
-        steps: |case| races(case, "post", "reboot"),
+        steps: |case| races(case, "reboot"),
         end: End::ResetOrCapture,
         sweep: 2,
         ..WITH_FAULT
@@ -207,7 +210,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "sweep-against-sysrq-b",
         story: "a starting core panics while another resets the machine by sysrq b, over many delays",
-        steps: |case| races(case, "pre", "sysrq:b"),
+        steps: |case| races(case, "sysrq:b"),
         end: End::ResetOrCapture,
         sweep: 16,
         ..LONG
@@ -215,7 +218,7 @@ pub const ROWS: &[Row] = &[
     Row {
         name: "sweep-against-reboot",
         story: "a starting core panics while another resets the machine by `reboot -f`, over many delays",
-        steps: |case| races(case, "post", "reboot"),
+        steps: |case| races(case, "reboot"),
         end: End::ResetOrCapture,
         sweep: 8,
         ..LONG
@@ -279,6 +282,13 @@ pub const ROWS: &[Row] = &[
         steps: |case| format!("capture,move:0,{},crash", others(case.cores, "fault:wedge:#:all")),
         min_cores: 3,
         ..WITH_FAULT
+    },
+    Row {
+        name: "all-but-one-waiting",
+        story: "all cores but one wait in WFI with everything masked, that one crashes",
+        steps: |case| format!("capture,move:0,{},crash", others(case.cores, "fault:wedge:#:wfi")),
+        min_cores: 3,
+        ..LONG
     },
     Row {
         name: "core-outside-linux",
@@ -404,6 +414,17 @@ pub const ROWS: &[Row] = &[
         ..KDUMP
     },
     Row {
+        name: "module-stop-in-capture",
+        story: "by the module's hand a capture kernel on one core stops a core that hung in the last kernel, and starts all",
+        steps: |case| {
+            let (refused, on) = ("refused:0:1:Invalid,refused:1:once:Invalid", others(case.cores, "on:#"));
+            let capture = format!("insmod:standstill,{refused},stop:1,{on},refused:1:1:busy,boot");
+            format!("capture:maxcpus=1,move:0,fault:wedge:1:all,crash/{capture}")
+        },
+        needs: Needs::Module,
+        ..LONG
+    },
+    Row {
         name: "backtrace-of-wedged-core",
         story: "sysrq l shows where a core loops with interrupts masked; sysrq b resets the machine",
         // A power-off would wait for that core, in the kernel.
@@ -424,7 +445,7 @@ mod tests {
         let names: HashSet<_> = ROWS.iter().map(|row| row.name).collect();
         assert_eq!(names.len(), ROWS.len());
         for row in ROWS {
-            let steps = (row.steps)(Case { cores: row.min_cores.max(2), delay: 0 });
+            let steps = (row.steps)(Case { cores: row.min_cores.max(2), turn: 0, delay: 0 });
             assert!(!steps.contains(' ') && !steps.ends_with(','), "{}: {steps}", row.name);
             assert_eq!(steps.contains("fault:"), steps.contains("fault:") && row.needs != Needs::Nothing);
         }
@@ -433,7 +454,7 @@ mod tests {
     #[test]
     fn each_kernel_that_is_to_come_is_started_by_a_step() {
         for row in ROWS {
-            let steps = (row.steps)(Case { cores: 4, delay: 0 });
+            let steps = (row.steps)(Case { cores: 4, turn: 0, delay: 0 });
             let started = steps.matches("kexec").count() + steps.matches("capture").count();
             match row.end {
                 End::Kernels(kinds) => assert_eq!(kinds.len(), started, "{}", row.name),

@@ -19,6 +19,8 @@ pub struct Rules {
     pub moment: Moment,
     /// Must none run then?
     pub still: bool,
+    /// Does EL3 have to say that it took a core back? `None`: it may, or it does not log.
+    pub taken_back: Option<bool>,
     /// So many cores at least have to have registers in a dump.
     pub registers: u32,
     /// Is a kernel that sleeps to be woken?

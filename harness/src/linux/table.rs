@@ -1,14 +1,19 @@
 //! The table at the end: a line for each row, a column for each kernel and number of cores.
 
-use crate::linux::{judge::Findings, rows::Row, run::Outcome};
+use crate::linux::{
+    judge::Findings,
+    rows::{End, Row},
+    run::Outcome,
+};
 
 /// What there is to say of a run: cores of the last kernel, `[cores with registers in the dump]`, and `+n` if n cores
-/// still ran when the last kernel began.
+/// still ran when the last kernel began, `+?` if nobody saw that in time.
 pub fn cell(findings: &Findings, cores: u32) -> String {
     let online = findings.online.map_or("-".into(), |online| online.to_string());
     let registers = findings.registers.map_or(String::new(), |registers| format!(" [{registers}]"));
     let ran = match &findings.still_ran {
         Some(ran) if !ran.is_empty() => format!(" +{}", ran.len()),
+        _ if findings.unseen => " +?".into(),
         _ => String::new(),
     };
     let failed = if findings.wrong.is_empty() { "" } else { " FAIL" };
@@ -20,16 +25,40 @@ pub fn cell(findings: &Findings, cores: u32) -> String {
 pub struct Table {
     columns: Vec<String>,
     /// A row's story, and its cell in each column.
-    rows: Vec<(&'static str, Vec<Option<String>>)>,
+    rows: Vec<(&'static str, Vec<Option<Cell>>)>,
+}
+
+/// What all runs of a row have come to.
+#[derive(Clone, Default)]
+struct Cell {
+    text: String,
+    /// How the runs of a race between a crash and a reset ended.
+    ends: Option<Ends>,
+}
+
+#[derive(Clone, Default)]
+struct Ends {
+    captures: u32,
+    resets: u32,
 }
 
 impl Table {
-    /// Adds a run; of a sweep the worst one stays.
+    /// Adds a run; of a sweep the first that failed stays, else the first that says most, with how many there were of each end.
     pub fn add(&mut self, column: &str, row: &'static Row, outcome: &Outcome, cores: u32) {
-        self.put(column, row.story, cell(&outcome.findings, cores), !outcome.findings.wrong.is_empty());
+        let findings = &outcome.findings;
+        let cell = self.cell(column, row.story);
+        let text = self::cell(findings, cores);
+        let says_most = findings.registers.is_some() && !cell.text.contains('[');
+        if cell.text.is_empty() || !cell.text.contains("FAIL") && (text.contains("FAIL") || says_most) {
+            cell.text = text;
+        }
+        if row.end == End::ResetOrCapture {
+            let ends = cell.ends.get_or_insert_default();
+            *(if findings.captured { &mut ends.captures } else { &mut ends.resets }) += 1;
+        }
     }
 
-    fn put(&mut self, column: &str, story: &'static str, cell: String, failed: bool) {
+    fn cell(&mut self, column: &str, story: &'static str) -> &mut Cell {
         let at = self.columns.iter().position(|known| known == column).unwrap_or_else(|| {
             self.columns.push(column.into());
             self.columns.len() - 1
@@ -40,9 +69,7 @@ impl Table {
         });
         let cells = &mut self.rows[row].1;
         cells.resize(cells.len().max(at + 1), None);
-        if failed || cells[at].is_none() {
-            cells[at] = Some(cell);
-        }
+        cells[at].get_or_insert_default()
     }
 
     /// The table as text: it is Markdown, too.
@@ -52,7 +79,12 @@ impl Table {
             format!("|---|{}", "---|".repeat(self.columns.len())),
         ];
         for (story, cells) in &self.rows {
-            let shown = (0..self.columns.len()).map(|at| cells.get(at).cloned().flatten().unwrap_or_default());
+            let shown = (0..self.columns.len()).map(|at| {
+                let Cell { text, ends } = cells.get(at).cloned().flatten().unwrap_or_default();
+                let ends =
+                    ends.map_or(String::new(), |ends| format!(": {} kdump, {} reset", ends.captures, ends.resets));
+                text + &ends
+            });
             lines.push(format!("| {story} | {} |", shown.collect::<Vec<_>>().join(" | ")));
         }
         lines
@@ -71,18 +103,29 @@ mod tests {
         findings.wrong.push("core 1 is lost".into());
         assert_eq!(cell(&findings, 4), "3/4 [4] +1 FAIL");
         assert_eq!(cell(&Findings::default(), 2), "-/2");
+        assert_eq!(cell(&Findings { unseen: true, ..Findings::default() }, 2), "-/2 +?");
     }
 
     #[test]
-    fn the_worst_of_a_sweep_stays() {
+    fn a_sweep_has_one_cell() {
+        let outcome = |registers, captured, wrong: &[&str]| {
+            let wrong = wrong.iter().map(|&wrong| wrong.into()).collect();
+            let findings = Findings { online: Some(4), registers, captured, wrong, ..Findings::default() };
+            Outcome { findings, ..Outcome::default() }
+        };
+        let [boot, sweep] = ["boot", "sweep-against-sysrq-b"].map(|name| Row::named(name).unwrap());
         let mut table = Table::default();
-        table.put("small, 2 cores", "boot", "2/2".into(), false);
-        table.put("small, 4 cores", "kdump", "4/4 [4]".into(), false);
-        table.put("small, 4 cores", "kdump", "3/4 [4] FAIL".into(), true);
-        table.put("small, 4 cores", "kdump", "4/4 [4]".into(), false);
+        table.add("small, 2 cores", boot, &outcome(None, false, &[]), 4);
+        for (registers, captured) in [(None, false), (Some(4), true), (Some(4), true)] {
+            table.add("small, 4 cores", sweep, &outcome(registers, captured, &[]), 4);
+        }
         let lines = table.lines();
         assert_eq!(lines[0], "| scenario | small, 2 cores | small, 4 cores |");
         assert_eq!(lines[1], "|---|---|---|");
-        assert_eq!(lines[2..], ["| boot | 2/2 |  |", "| kdump |  | 3/4 [4] FAIL |"]);
+        assert_eq!(lines[2], format!("| {} | 4/4 |  |", boot.story));
+        assert_eq!(lines[3], format!("| {} |  | 4/4 [4]: 2 kdump, 1 reset |", sweep.story));
+        table.add("small, 4 cores", sweep, &outcome(None, false, &["core 1 is lost"]), 4);
+        table.add("small, 4 cores", sweep, &outcome(Some(4), true, &[]), 4);
+        assert!(table.lines()[3].ends_with("| 4/4 FAIL: 3 kdump, 2 reset |"));
     }
 }
