@@ -91,8 +91,8 @@ export APT_CONFIG=$STATE/apt.conf
 case ${1:-} in
     unpack) unpack "${@:2}" ;;
     list)
-        # shellcheck disable=SC2046 # one argument a name
-        apt-cache madison $(apt-cache --names-only search "$2" | cut -d" " -f1)
+        mapfile -t names < <(apt-cache --names-only search "$2" | cut -d" " -f1)
+        ((${#names[@]} == 0)) || apt-cache madison "${names[@]}"
         ;;
     depends) apt-cache depends "$2" ;;
     *) die "see the top of this file" ;;

@@ -41,7 +41,7 @@ small() {
 unpack_kernel() {
     # Bookworm's own kernels count their interfaces, 6.1.0-42-arm64; later ones do not, 6.12.94+deb12-arm64.
     local pattern="^$3-${1/./\\.}\\.[0-9]*(\\+deb1[0-9]|-[0-9]+)-arm64\$"
-    package=$(linux/apt.sh list "$pattern" | grep -F " $2/main" | awk '{ print $1 }' | sort -V | tail -n 1)
+    package=$(linux/apt.sh list "$pattern" | awk -v suite="$2/main" '$0 ~ " "suite { print $1 }' | sort -V | tail -n 1)
     if [[ ! $package ]]; then
         echo "no kernel $1 in Debian's $2 any more" >&2
         exit 3

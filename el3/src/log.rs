@@ -206,10 +206,17 @@ mod target {
         *sent = frame.number + 1;
         true
     }
+
+    /// Sends all that is left: the machine is about to go. It takes more tries than there are frames, since other cores may be sending.
+    pub fn send_rest() {
+        for _ in 0..super::SLOTS * 64 {
+            send_one();
+        }
+    }
 }
 
 #[cfg(target_os = "none")]
-pub use target::{Draft, RING, send_one};
+pub use target::{Draft, RING, send_one, send_rest};
 
 #[cfg(test)]
 mod tests {

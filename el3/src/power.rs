@@ -205,7 +205,7 @@ mod target {
 }
 
 #[cfg(target_os = "none")]
-pub use driver::{before_the_end, settle};
+pub use driver::settle;
 #[cfg(target_os = "none")]
 pub use target::{enter, keeps_pending, now, off, sleep, start, wait};
 

@@ -40,6 +40,7 @@
 //! 10. A core belongs to the [`Owner`] that started it. One that is still in use when another owner wants to start it has
 //!     been left behind: it is stopped and started ([`Coordinator::take_back`]). The asker publishes the stop, then looks
 //!     at the owner; a starter publishes the owner, then looks at the stop: so nobody's new core is taken for an old one.
+//!     Numbers of owners come again: one who has just come, on one core, disowns what is noted as his ([`Coordinator::disown`]).
 //! 11. A `Suspended` core is stopped as if it were `On`. It looks at its mark as it suspends and as it resumes, and is woken
 //!     by whatever is sent to it in between: marks come first and calls then, so it sees the one or gets the other. Whether
 //!     all of a group rest at one moment is only known to one of them that publishes `Suspended`, then looks at the others,

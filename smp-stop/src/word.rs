@@ -68,6 +68,9 @@ impl Owner {
     /// Nobody knows.
     pub const NONE: Self = Self(0);
 
+    /// Somebody who is no more: foreign to whoever asks.
+    pub(crate) const GONE: Self = Self(u64::MAX);
+
     /// The owner with this number; 0 is [`Owner::NONE`].
     pub const fn new(number: u64) -> Self {
         Self(number)

@@ -80,6 +80,7 @@ const ALL: &[(&str, usize, fn())] = &[
     ("ownership-take-back", 2, ownership::take_back),
     ("ownership-boot-core", 2, ownership::take_back_boot_core),
     ("ownership-without-mmu", 2, ownership::without_mmu),
+    ("ownership-same-root", 2, ownership::same_root),
     ("ownership-at-el2", 2, ownership::at_el2),
     ("ownership-race", 2, ownership::race),
     ("ownership-reclaim-off", 2, ownership::reclaim_off),

@@ -117,6 +117,28 @@ pub fn take_back_boot_core() {
     }
 }
 
+/// Kernels take turns at two places, so that the fourth has the second one's root. It takes back what that has left, and the
+/// third did not ask for.
+pub fn same_root() {
+    let kernel = persist::page().phase.get();
+    check_eq!(psci::call(psci::VERSION, &[]), 0x1_0003, "PSCI_VERSION");
+    if kernel < 3 {
+        persist::page().phase.set(kernel + 1);
+        kexec::load();
+        if kernel == 1 {
+            smp::bring_up(1);
+            step!("core 1 is wedged, interrupts masked");
+            wedge::wedge_in_loop(1);
+        }
+        kexec::start();
+    }
+    check_on(1);
+    smp::bring_up(1);
+    check_stopped_by_force(1, kind::STOP);
+    check_eq!(cpu_on(1), psci::ALREADY_ON, "CPU_ON of core 1, which is this kernel's now");
+    heartbeat::check_alive(core::iter::once(1));
+}
+
 /// A call without translation. To be made with interrupts masked.
 fn call_without_translation(function: u32, [x1, x2, x3]: [u64; 3]) -> i64 {
     let at = mmu::physical_of(without_translation);

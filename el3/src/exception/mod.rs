@@ -66,7 +66,7 @@ extern "C" fn fiq(context: &mut Context) {
     let event = gic::acknowledge(me);
     if COORDINATOR.is_condemned(me.core()) || crash::in_progress() {
         if let Some(interrupt) = event {
-            gic::routed::Interrupt::of(me, interrupt).put_back();
+            sdei::pass_on(me, interrupt);
         }
         stop::park(me, context);
     }

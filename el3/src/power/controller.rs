@@ -66,15 +66,6 @@ pub fn settle(me: Core) {
     }
 }
 
-/// The machine is about to go: what is left of the log is sent now.
-pub fn before_the_end() {
-    for _ in 0..log::SLOTS {
-        if !log::send_one() {
-            break;
-        }
-    }
-}
-
 /// Waits until a core that is OFF has lost its power; not for ever, and not if `me` is condemned.
 fn has_lost_power(me: Core, target: &PerCore) -> bool {
     let patience = stop::timeout(PATIENCE).unwrap_or(0);

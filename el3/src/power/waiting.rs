@@ -4,7 +4,7 @@
 use super::Start;
 use crate::percore::PerCore;
 use crate::stop::COORDINATOR;
-use crate::{exception, gic, log};
+use crate::{exception, gic, log, sdei};
 use aarch64_cpu::asm::barrier;
 use smp_stop::{Claim, Core};
 
@@ -24,7 +24,7 @@ pub fn message(me: &PerCore) -> (Start, u64) {
     loop {
         // First the interrupt, then the mailbox: a message that comes later brings another interrupt.
         if let Some(interrupt) = gic::acknowledge(me) {
-            gic::routed::Interrupt::of(me, interrupt).put_back();
+            sdei::pass_on(me, interrupt);
         }
         if let Some(message) = me.start.take() {
             return message;
@@ -47,6 +47,3 @@ pub fn sleep(me: &PerCore) {
 
 /// Cores that are OFF have nothing left to lose.
 pub fn settle(_me: Core) {}
-
-/// OFF cores send the log.
-pub fn before_the_end() {}

@@ -94,6 +94,8 @@ mod target {
             // A kernel that crashed in a handler never completes it, and its handlers are no code of the caller's.
             sdei::forget(me);
             suspend::forget_mode();
+            // Kernels take turns at their places in memory.
+            COORDINATOR.disown(caller);
             if policy::fence() {
                 stop::fence(me, context);
             }

@@ -193,6 +193,16 @@ fn shared_interrupt(me: &PerCore, interrupt: u32, context: &mut Context) {
     place(slot);
 }
 
+/// An interrupt came to a core that is OFF, or about to be: it is pending again, for a core that takes it.
+#[inline(never)]
+pub fn pass_on(me: &PerCore, interrupt: u32) {
+    Interrupt::of(me, interrupt).put_back();
+    // Whoever sent it here has looked before it was disabled.
+    if let Some(slot) = SPIS.slot(interrupt) {
+        place(slot);
+    }
+}
+
 /// A shared event's handler. The remainder changes nothing; it shows the compiler as much.
 #[inline]
 pub fn of(slot: u8) -> &'static Slot {

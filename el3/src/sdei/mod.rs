@@ -22,7 +22,7 @@ mod deliver;
 #[cfg(target_os = "none")]
 pub use calls::{call, forget};
 #[cfg(target_os = "none")]
-pub use deliver::{Local, interrupted, leave, mask, start};
+pub use deliver::{Local, interrupted, leave, mask, pass_on, start};
 
 /// How many private events PPIs can be bound to.
 pub const PRIVATE_SLOTS: usize = 3;

@@ -33,9 +33,9 @@ pub enum Then {
 mod target {
     use super::{COORDINATOR, Outcome, Then, record};
     use crate::context::Context;
-    use crate::gic;
     use crate::percore::{self, PerCore};
     use crate::power::{self, now};
+    use crate::{gic, log};
     use aarch64_cpu::registers::{CNTFRQ_EL0, Readable};
     use abi::call::kind;
     use platform::machine;
@@ -90,7 +90,7 @@ mod target {
     /// Does to the machine what was asked for. It takes effect after a while.
     fn finish(then: Then) {
         if then != Then::Return {
-            power::before_the_end();
+            log::send_rest();
         }
         match then {
             Then::Return => return,
@@ -121,27 +121,28 @@ mod target {
     }
 
     /// Stops everybody, then the machine. A machine of which some core does not stop is reset or powered off all the
-    /// same, after five attempts of a second each.
+    /// same.
     pub fn machine_stop(me: &PerCore, context: &Context, kind: Kind, then: Then) -> ! {
-        let backend = El3 { me, context, then };
-        if let Err(left) = COORDINATOR.stop(&backend, me.core(), kind, Scope::Others, thorough()) {
-            defmt::error!("{=u64} cores did not stop", left.count as u64);
-        }
+        thoroughly(me, context, kind, then);
         finish(then);
         park(me, context)
     }
 
-    fn thorough() -> Patience {
-        Patience { timeout: timeout(SECOND), attempts: 5 }
-    }
-
     /// Stops everybody else because the caller's kernel is a new one. Who does not come in time stays condemned.
     pub fn fence(me: &PerCore, context: &Context) {
-        let backend = El3 { me, context, then: Then::Return };
-        match COORDINATOR.stop(&backend, me.core(), Kind::Stop, Scope::Others, thorough()) {
-            Ok(stopped) => defmt::info!("fence: {=u64} cores stopped", stopped.count as u64),
-            Err(left) => defmt::error!("fence: {=u64} cores did not stop", left.count as u64),
+        thoroughly(me, context, Kind::Stop, Then::Return);
+    }
+
+    fn thoroughly(me: &PerCore, context: &Context, kind: Kind, then: Then) {
+        let backend = El3 { me, context, then };
+        if let Err(left) = COORDINATOR.stop(&backend, me.core(), kind, Scope::Others, thorough()) {
+            defmt::error!("{=u64} cores did not stop", left.count as u64);
         }
+    }
+
+    /// Five attempts of a second each.
+    fn thorough() -> Patience {
+        Patience { timeout: timeout(SECOND), attempts: 5 }
     }
 
     /// Stops a core that another kernel has left behind, and claims it for the caller's. A caller that loses is parked.

@@ -265,7 +265,8 @@ impl Judge {
             let least = self.rules.registers;
             self.findings.wrong.push(format!("{registers} cores have registers in the dump, not {least} or more"));
         }
-        self.findings.unseen |= self.rules.sees_off && boot.kind != Kind::First && !self.takeover_seen;
+        let seen = std::mem::take(&mut self.takeover_seen);
+        self.findings.unseen |= self.rules.sees_off && boot.kind != Kind::First && !seen;
         self.boots.push(boot);
         if let Some(kind) = self.unexpected() {
             self.give_up(format!("a kernel of the kind {kind:?} came up, and none such was to come"));
@@ -342,6 +343,8 @@ impl Judge {
                     *place = cores.iter().find(|core| core.number == *number).cloned();
                 }
             }
+            // It has said meanwhile that it is awake.
+            Some(Look::Asleep) if self.sleeps.is_none() => {}
             Some(Look::Asleep) => {
                 self.sleeps = Some(now);
                 self.wake = self.sleep(&cores);

@@ -234,6 +234,16 @@ impl Rows<'_> {
 /// STOP_POLICY, to set reclaim and fence: the call's number, and its arguments.
 const FENCE: &str = "fault:smc:87000006:1:3";
 
+fn is_patched(kernel: &Kernel) -> bool {
+    kernel.name.starts_with("small-")
+}
+
+/// Linux does without SDEI where it runs below an EL2.
+fn gives_sdei_up(wish: &Wish) -> bool {
+    const WITHOUT_HOST_EXTENSIONS: [&str; 4] = ["cortex-a35", "cortex-a53", "cortex-a57", "cortex-a72"];
+    !wish.no_el2 && wish.cpu.as_deref().is_some_and(|cpu| WITHOUT_HOST_EXTENSIONS.contains(&cpu))
+}
+
 /// Why a row cannot be run.
 fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String> {
     match row.needs {
@@ -241,8 +251,13 @@ fn lacking(row: &Row, kernel: &Kernel, cores: u32, wish: &Wish) -> Option<String
         _ if wish.variant == Variant::Module && !kernel.module => Some("needs the module standstill".into()),
         _ if cores < row.min_cores => Some(format!("needs {} cores or more", row.min_cores)),
         Needs::Sdei | Needs::SdeiNmi if wish.qemu => Some("QEMU's PSCI comes without SDEI".into()),
+        Needs::Sdei | Needs::SdeiNmi if gives_sdei_up(wish) => {
+            Some("needs EL2's host extensions, or no EL2".into())
+        }
         Needs::Module if wish.variant != Variant::Module => Some("needs --variant module".into()),
-        Needs::Faults | Needs::Sdei | Needs::SdeiNmi | Needs::Module if !kernel.faults => {
+        Needs::UnpatchedModule if wish.variant != Variant::Module => Some("needs --variant module".into()),
+        Needs::UnpatchedModule if is_patched(kernel) => Some("needs a kernel without the patch".into()),
+        Needs::Faults | Needs::Sdei | Needs::SdeiNmi | Needs::Module | Needs::UnpatchedModule if !kernel.faults => {
             Some("needs the module faultinject".into())
         }
         Needs::SdeiNmi if kernel.stock => Some("needs a kernel with ARM_SDEI_NMI".into()),
@@ -337,8 +352,9 @@ impl Job {
             append,
             domains: self.row.needs == Needs::Domains,
         };
-        let patched = self.kernel.name.starts_with("small-");
-        let still = patched || self.is_helped();
+        let patched = is_patched(&self.kernel);
+        // Without an EL3 nobody can say who still runs.
+        let still = self.firmware != Firmware::Qemu && (patched || self.is_helped());
         let rules = Rules {
             end: self.row.end,
             cores: self.cores,

@@ -70,6 +70,8 @@ pub enum Needs {
     Checker,
     /// The module `faultinject`, and the variant with the module `standstill`.
     Module,
+    /// The same, and that the kernel does not stop cores by itself.
+    UnpatchedModule,
 }
 
 /// The last delay of a sweep: with none the panic comes long before whatever it races with, with this long after.
@@ -410,6 +412,7 @@ pub const ROWS: &[Row] = &[
         story: "by the module's hand the firmware stops a core that hangs while it starts; that kernel crashes, and the next one starts it",
         // This kernel does not: it would wait for that core's part of the start that hung, and loads no kernel either.
         steps: |_| format!("capture,{},await:failed.to.come.online,stop:1,crash", starting("pre:spinmasked")),
+        off: 1,
         needs: Needs::Module,
         ..KDUMP
     },
@@ -421,7 +424,7 @@ pub const ROWS: &[Row] = &[
             let capture = format!("insmod:standstill,{refused},stop:1,{on},refused:1:1:busy,boot");
             format!("capture:maxcpus=1,move:0,fault:wedge:1:all,crash/{capture}")
         },
-        needs: Needs::Module,
+        needs: Needs::UnpatchedModule,
         ..LONG
     },
     Row {

@@ -288,6 +288,11 @@ const TABLE: &[Scenario] = &[
         ..USUAL
     },
     Scenario {
+        name: "ownership-same-root",
+        story: "a kernel with the root of the one before the last takes back what that has left, and the last did not ask for",
+        ..USUAL
+    },
+    Scenario {
         name: "ownership-at-el2",
         story: "a hypervisor without host extensions is known by TTBR0_EL2: to it, a core of EL1's or of a dead one's is another's",
         ..USUAL

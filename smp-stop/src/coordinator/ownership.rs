@@ -16,6 +16,14 @@ impl<const N: usize> Coordinator<N> {
         self.owners[Self::place(core)].store(owner.number(), Release);
     }
 
+    /// `owner` has just come, and starts nobody yet: what seems to belong to it was left by somebody before, who had the same number.
+    pub fn disown(&self, owner: Owner) {
+        for word in &self.owners {
+            // Fails where it is somebody else's.
+            let _ = word.compare_exchange(owner.number(), Owner::GONE.number(), AcqRel, Relaxed);
+        }
+    }
+
     /// Whether the core is in use, and by somebody else than `owner`: it can be taken back. Where one of the two is not
     /// known it cannot.
     pub fn is_foreign(&self, core: Core, owner: Owner) -> bool {

@@ -74,6 +74,21 @@ fn ones_own_core_and_a_core_of_nobody_and_by_nobody_are_left_alone() {
 }
 
 #[test]
+fn who_comes_with_the_number_of_one_before_owns_nothing_of_his() {
+    let machine = machine();
+    // The third owner has the first one's number.
+    machine.disown(OLD);
+    machine.note_owner(core(0), OLD);
+    assert_eq!(take_back(&machine, OLD, turns_off), (Ok(()), 1));
+    assert_eq!((machine.core(core(1)).state, machine.owner(core(1))), (State::OnPending, OLD));
+    assert!(machine.is_foreign(core(2), OLD) && machine.is_foreign(core(2), NEW));
+    assert!(!machine.is_foreign(core(2), Owner::NONE));
+    // Others' are left alone.
+    machine.disown(NEW);
+    assert_eq!(machine.owner(core(0)), OLD);
+}
+
+#[test]
 fn a_core_that_does_not_come_stays_condemned() {
     let machine = machine();
     assert_eq!(take_back(&machine, NEW, nothing), (Err(Untaken::TimedOut), 2));
