@@ -33,7 +33,7 @@ pub fn test(rows: &Rows) -> Result<()> {
         return Ok(());
     }
     BUILT_FOR.iter().for_each(|release| build(rows, release));
-    rows.run(&wish(vec![ROW, "module-files", "module-stop"], KERNEL, Variant::Module))
+    rows.run(&wish(vec![ROW, "module-files", "module-stop", "module-stop-in-capture"], KERNEL, Variant::Module))
 }
 
 /// Is there a compiler for the kernel's machine? `linux/module/build.sh` uses it.
