@@ -99,9 +99,9 @@ fn starting(fault: &str) -> String {
     format!("off:1,move:0,fault:arm:{fault}:1,start:1")
 }
 
-/// A core that starts panics after the run's delay, before its GIC is up and in the next run after that, while another does something.
+/// A core that starts panics after the run's delay, after its GIC is up and in the next run before that, while another does something.
 fn races(case: Case, step: &str) -> String {
-    let when = if case.turn.is_multiple_of(2) { "pre" } else { "post" };
+    let when = if case.turn.is_multiple_of(2) { "post" } else { "pre" };
     format!("capture,{},await:rig..CPU1.fault,{step}", starting(&format!("{when}:bugdelay={}", case.delay)))
 }
 
