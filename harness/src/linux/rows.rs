@@ -421,7 +421,7 @@ pub const ROWS: &[Row] = &[
         story: "by the module's hand a capture kernel on one core stops a core that hung in the last kernel, and starts all",
         steps: |case| {
             let (refused, on) = ("refused:0:1:Invalid,refused:1:once:Invalid", others(case.cores, "on:#"));
-            let capture = format!("insmod:standstill,{refused},stop:1,{on},refused:1:1:busy,boot");
+            let capture = format!("insmod:standstill,{refused},stop:1,{on},move:0,refused:1:1:busy,boot");
             format!("capture:maxcpus=1,move:0,fault:wedge:1:all,crash/{capture}")
         },
         needs: Needs::UnpatchedModule,
