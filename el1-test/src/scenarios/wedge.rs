@@ -256,6 +256,8 @@ pub fn stop_record() {
     let system = &persist::mailbox()[target];
     system.set(0);
     let wedge_with_known_values = |_| {
+        // An interrupt would change what is noted.
+        cpu::mask_all();
         note_system_registers();
         persist::mailbox()[cpu::index()].set(1);
         // SAFETY: it only loads from KNOWN, and this core's stack is not used again.
