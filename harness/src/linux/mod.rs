@@ -293,22 +293,20 @@ impl Job {
         Case { cores: self.cores, turn: self.turn, delay: self.row.delay(self.turn) }
     }
 
-    /// Is the kernel that crashes helped? A row that loads the module by itself does so when it wants to.
-    fn is_helped(&self) -> bool {
-        self.variant != Variant::Stock && !(self.row.steps)(self.case()).contains("insmod")
+    /// The step that helps the kernel that crashes. A row that loads the module by itself does so when it wants to.
+    fn help(&self) -> Option<&'static str> {
+        match self.variant {
+            _ if (self.row.steps)(self.case()).contains("insmod") => None,
+            Variant::Stock => None,
+            Variant::Fence => Some(FENCE),
+            Variant::Module => Some("insmod:standstill"),
+        }
     }
 
     /// The row's steps, and before those of each kernel what helps it.
     fn steps(&self) -> String {
         let steps = (self.row.steps)(self.case());
-        if !self.is_helped() {
-            return steps;
-        }
-        let help = match self.variant {
-            Variant::Stock => return steps,
-            Variant::Fence => FENCE,
-            Variant::Module => "insmod:standstill",
-        };
+        let Some(help) = self.help() else { return steps };
         steps.split('/').map(|steps| format!("{help},{steps}")).collect::<Vec<_>>().join("/")
     }
 
@@ -330,7 +328,7 @@ impl Job {
         if self.row.needs == Needs::Sdei {
             append += " initcall_blacklist=sdei_nmi_init";
         }
-        if self.variant == Variant::Module && self.is_helped() {
+        if self.variant == Variant::Module && self.help().is_some() {
             append += " crash_kexec_post_notifiers";
         }
         let steps = self.steps();
@@ -354,7 +352,7 @@ impl Job {
         };
         let patched = is_patched(&self.kernel);
         // Without an EL3 nobody can say who still runs.
-        let still = self.firmware != Firmware::Qemu && (patched || self.is_helped());
+        let still = self.firmware != Firmware::Qemu && (patched || self.help().is_some());
         let rules = Rules {
             end: self.row.end,
             cores: self.cores,
